@@ -1,0 +1,321 @@
+//! What a reconcile is given: the request, and the cluster as far as it is granted.
+//!
+//! Reads come from the host's cache when the kind is watched and never go back behind this
+//! controller's own writes; [`Context::live`] asks the API server. Writes that change
+//! nothing are not sent. No method panics or waits for other objects.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::bindings::exports::polyreme::controller::reconciler::{Manifest, Request};
+use crate::bindings::polyreme::controller::kubernetes::{
+    DeleteOptions, PatchType, Propagation, Source, WriteOptions, Written,
+};
+use crate::bindings::polyreme::controller::types::{self, ObjectRef};
+use crate::error::Error;
+use crate::host::Host;
+use crate::query::Query;
+use crate::resource::{Object, Writable, decode, display, kind_of, reference};
+
+/// Objects per page of a list: one page of 2 KiB objects stays near 1 MiB.
+const PAGE_SIZE: u32 = 500;
+
+/// The world of one reconcile.
+///
+/// # Example
+/// ```
+/// use polyreme_sdk::k8s_openapi::api::core::v1::ConfigMap;
+/// use polyreme_sdk::{Context, Error, Object};
+///
+/// fn copy(ctx: &Context, from: &str, to: &ConfigMap) -> Result<(), Error> {
+///     let source: ConfigMap = ctx.get(from)?;
+///     let copy = ConfigMap { metadata: to.child("copy"), data: source.data, ..Default::default() };
+///     ctx.apply(&copy)?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) host: Rc<dyn Host>,
+    request: Rc<Request>,
+    controller: Rc<str>,
+    source: Source,
+}
+
+impl Context {
+    pub(crate) fn new(host: Rc<dyn Host>, request: Request, manifest: &Manifest) -> Self {
+        Self {
+            host,
+            request: Rc::new(request),
+            controller: manifest.name.as_str().into(),
+            source: Source::Cache,
+        }
+    }
+
+    /// The object under reconcile.
+    pub fn object(&self) -> &ObjectRef {
+        &self.request.object
+    }
+
+    /// Its JSON as cached when the reconcile began; `None` when it is gone.
+    pub fn current(&self) -> Option<&str> {
+        self.request.current.as_deref()
+    }
+
+    /// The name of this controller, which is also its field manager.
+    pub fn controller(&self) -> &str {
+        &self.controller
+    }
+
+    /// The id of this reconcile, as in the host's logs and traces.
+    pub fn id(&self) -> &str {
+        &self.request.id
+    }
+
+    /// 0 for the first try since the last success.
+    pub fn attempt(&self) -> u32 {
+        self.request.attempt
+    }
+
+    /// The same for every try at the same generation of the object, whichever host makes
+    /// it: send it with side effects outside the cluster.
+    pub fn idempotency_key(&self) -> &str {
+        &self.request.idempotency_key
+    }
+
+    /// Grows whenever the object changes hands between hosts: an outside system that
+    /// refuses a lower one than it has seen is safe from late requests.
+    pub fn epoch(&self) -> u64 {
+        self.request.epoch
+    }
+
+    /// The same world, read from the API server instead of the cache.
+    #[must_use = "reads through the returned context are live, reads through this one are not"]
+    pub fn live(&self) -> Self {
+        Self {
+            source: Source::Live,
+            ..self.clone()
+        }
+    }
+
+    /// Reads an object, in the namespace of the object under reconcile when its kind is
+    /// namespaced.
+    pub fn get<T: Object + DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
+        self.read(reference::<T>(self.namespace(), name))
+    }
+
+    /// Reads an object of another namespace.
+    pub fn get_in<T>(&self, namespace: &str, name: &str) -> Result<T, Error>
+    where
+        T: Object + DeserializeOwned,
+    {
+        self.read(reference::<T>(Some(namespace), name))
+    }
+
+    /// As [`Context::get`]; `None` when there is no such object.
+    pub fn get_opt<T: Object + DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        match self.get(name) {
+            Err(error) if error.is_not_found() => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// All objects that a query selects; follows pages.
+    pub fn list<T: Object + DeserializeOwned>(&self, query: &Query) -> Result<Vec<T>, Error> {
+        let kind = kind_of::<T>();
+        let whole = reference::<T>(query.namespace(), "list");
+        let mut wanted = query.contract(self.source, PAGE_SIZE);
+        let mut objects = Vec::new();
+        loop {
+            let page = self.host.list(&kind, &wanted);
+            let page = page.map_err(|cause| api("list", &whole, cause))?;
+            for item in &page.items {
+                objects.push(decode(item, &whole)?);
+            }
+            wanted.continue_ = page.continue_.filter(|token| !token.is_empty());
+            if wanted.continue_.is_none() {
+                return Ok(objects);
+            }
+        }
+    }
+
+    /// Creates an object. It needs a name; [already exists](Error::is_already_exists) is an
+    /// error, so prefer [`Context::apply`].
+    pub fn create(&self, object: &dyn Writable) -> Result<Written, Error> {
+        let written = self.host.create(&object.encode()?, &WriteOptions::default());
+        written.map_err(|cause| api("create", &object.target(), cause))
+    }
+
+    /// Replaces an object that was read before; a [conflict](Error::is_conflict) when it
+    /// has changed since.
+    pub fn update(&self, object: &dyn Writable) -> Result<Written, Error> {
+        let written = self.host.update(&object.encode()?, &WriteOptions::default());
+        written.map_err(|cause| api("update", &object.target(), cause))
+    }
+
+    /// Server-side apply: name every field this controller cares about and no other. What
+    /// was applied before and is not named now is removed. Takes fields over from other
+    /// managers; [`Context::apply_with`] can decline that.
+    ///
+    /// Build the object afresh: one that was read carries `managedFields`, which the API
+    /// server refuses here.
+    pub fn apply(&self, object: &dyn Writable) -> Result<Written, Error> {
+        self.apply_with(object, &WriteOptions::forced())
+    }
+
+    /// [`Context::apply`] with options: another subresource or manager, no force, dry run.
+    pub fn apply_with(
+        &self,
+        object: &dyn Writable,
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
+        let written = self.host.apply(&object.encode()?, options);
+        written.map_err(|cause| api("apply", &object.target(), cause))
+    }
+
+    /// Several applies at once, in no particular order. All are tried; the first failure is
+    /// returned.
+    pub fn apply_all(&self, objects: &[&dyn Writable]) -> Result<Vec<Written>, Error> {
+        let encoded: Result<Vec<_>, _> = objects.iter().map(|object| object.encode()).collect();
+        let results = self.host.apply_all(&encoded?, &WriteOptions::forced());
+        let named = results.into_iter().zip(objects);
+        named
+            .map(|(result, object)| result.map_err(|cause| api("apply", &object.target(), cause)))
+            .collect()
+    }
+
+    /// Changes the fields that `patch` names (JSON merge patch; null removes).
+    pub fn merge_patch<T: Object>(&self, object: &T, patch: &Value) -> Result<Written, Error> {
+        self.patch(object, patch, &WriteOptions::default())
+    }
+
+    /// Writes `status` where it differs from the status in `object`, and returns whether
+    /// anything did. Fields that `status` no longer has are removed; fields its type does
+    /// not know stay.
+    pub fn patch_status<T, S>(&self, object: &T, status: &S) -> Result<bool, Error>
+    where
+        T: Object + Serialize,
+        S: Serialize,
+    {
+        let target = object.object_ref();
+        let encode = |source| Error::Encode {
+            object: display(&target),
+            source,
+        };
+        let mut current = serde_json::to_value(object).map_err(encode)?;
+        let current = current["status"].take();
+        let wanted = serde_json::to_value(status).map_err(encode)?;
+        let Some(difference) = merge_difference(&current, &wanted) else {
+            return Ok(false);
+        };
+        let options = WriteOptions::subresource("status");
+        self.patch(object, &json!({ "status": difference }), &options)?;
+        Ok(true)
+    }
+
+    /// Deletes exactly this incarnation of an object, its children in the background.
+    /// Returns false when it was gone already.
+    pub fn delete<T: Object>(&self, object: &T) -> Result<bool, Error> {
+        let uid = object.metadata().uid.clone();
+        self.remove(object.object_ref(), uid)
+    }
+
+    /// Deletes whatever object has this name, in the namespace of the object under
+    /// reconcile. Returns false when there is none.
+    pub fn delete_named<T: Object>(&self, name: &str) -> Result<bool, Error> {
+        self.remove(reference::<T>(self.namespace(), name), None)
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.request.object.namespace.as_deref()
+    }
+
+    fn read<T: Object + DeserializeOwned>(&self, target: ObjectRef) -> Result<T, Error> {
+        let json = self.host.get(&target, self.source);
+        let json = json.map_err(|cause| api("get", &target, cause))?;
+        decode(&json, &target)
+    }
+
+    pub(crate) fn patch<T: Object>(
+        &self,
+        object: &T,
+        patch: &Value,
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
+        let target = object.object_ref();
+        let text = patch.to_string();
+        let written = self.host.patch(&target, PatchType::Merge, &text, options);
+        written.map_err(|cause| api("patch", &target, cause))
+    }
+
+    fn remove(&self, target: ObjectRef, uid: Option<String>) -> Result<bool, Error> {
+        let options = DeleteOptions {
+            propagation: Propagation::Background,
+            uid,
+            resource_version: None,
+        };
+        match self.host.delete(&target, &options) {
+            Ok(()) => Ok(true),
+            Err(cause) if cause.reason == types::Reason::NotFound => Ok(false),
+            Err(cause) => Err(api("delete", &target, cause)),
+        }
+    }
+}
+
+fn api(verb: &'static str, object: &ObjectRef, cause: types::Error) -> Error {
+    Error::Api {
+        verb,
+        object: display(object),
+        source: Box::new(cause.into()),
+    }
+}
+
+/// The merge patch (RFC 7396) that turns `from` into `to`; `None` when they are equal.
+fn merge_difference(from: &Value, to: &Value) -> Option<Value> {
+    match (from, to) {
+        (from, to) if from == to => None,
+        (Value::Object(from), Value::Object(to)) => {
+            let removed = from.keys().filter(|key| !to.contains_key(*key));
+            let removed = removed.map(|key| (key.clone(), Value::Null));
+            let changed = to.iter().filter_map(|(key, value)| {
+                let before = from.get(key).unwrap_or(&Value::Null);
+                Some((key.clone(), merge_difference(before, value)?))
+            });
+            Some(Value::Object(removed.chain(changed).collect::<Map<_, _>>()))
+        }
+        (_, to) => Some(to.clone()),
+    }
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self {
+            subresource: None,
+            field_manager: None,
+            force: false,
+            dry_run: false,
+            want_object: false,
+        }
+    }
+}
+
+impl WriteOptions {
+    /// Takes over fields that other managers own.
+    pub fn forced() -> Self {
+        Self {
+            force: true,
+            ..Self::default()
+        }
+    }
+
+    /// Writes a subresource: `status`, `scale`.
+    pub fn subresource(name: &str) -> Self {
+        Self {
+            subresource: Some(name.into()),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a reconcile may ask of the world around it: one method per import of the contract.
+//!
+//! Two things stand behind it: in WASM the host's imports (`wasm.rs`), natively the
+//! in-memory API of `testing`. Everything above this trait is the same code in both, so
+//! that a native test runs what production runs.
+
+use crate::bindings::polyreme::controller::events::Severity;
+use crate::bindings::polyreme::controller::kubernetes::{
+    DeleteOptions, ListQuery, Page, PatchType, Source, WriteOptions, Written,
+};
+use crate::bindings::polyreme::controller::log::Level;
+use crate::bindings::polyreme::controller::types::{Error, Kind, ObjectRef};
+
+/// Labels of a metric, fields of a log line.
+pub(crate) type Pairs = [(String, String)];
+
+/// The imports of the contract.
+pub(crate) trait Host {
+    fn get(&self, object: &ObjectRef, source: Source) -> Result<String, Error>;
+    fn list(&self, kind: &Kind, query: &ListQuery) -> Result<Page, Error>;
+    fn create(&self, object: &str, options: &WriteOptions) -> Result<Written, Error>;
+    fn update(&self, object: &str, options: &WriteOptions) -> Result<Written, Error>;
+    fn patch(
+        &self,
+        object: &ObjectRef,
+        kind: PatchType,
+        patch: &str,
+        options: &WriteOptions,
+    ) -> Result<Written, Error>;
+    fn apply(&self, object: &str, options: &WriteOptions) -> Result<Written, Error>;
+    fn apply_all(&self, objects: &[String], options: &WriteOptions) -> Vec<Result<Written, Error>>;
+    fn delete(&self, object: &ObjectRef, options: &DeleteOptions) -> Result<(), Error>;
+    fn emit(
+        &self,
+        regarding: &ObjectRef,
+        severity: Severity,
+        reason: &str,
+        action: &str,
+        note: &str,
+    );
+    fn log(&self, level: Level, message: &str, fields: &Pairs);
+    fn log_enabled(&self, level: Level) -> bool;
+    fn add_counter(&self, name: &str, value: f64, labels: &Pairs);
+    fn set_gauge(&self, name: &str, value: f64, labels: &Pairs);
+    fn observe(&self, name: &str, value: f64, labels: &Pairs);
+    fn settings(&self) -> String;
+    fn now(&self) -> u64;
+    fn monotonic(&self) -> u64;
+    fn random_bytes(&self, len: u32) -> Vec<u8>;
+    fn random_number(&self) -> u64;
+}
