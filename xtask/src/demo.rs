@@ -1,0 +1,48 @@
+//! `cargo xtask demo`: from a clean clone to Websites that become Ready.
+//!
+//! This builds; the show itself is the program `polyreme-demo` of the tests crate, which
+//! shares its harness with the scenarios, so what the demo shows is what the tests check.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::{guests, paths, process};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Leave everything running at the end and print how to reach it; Ctrl-C ends it.
+    #[arg(long)]
+    stay: bool,
+    /// The language of the webhosting controller to show.
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    lang: Language,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Language {
+    Rust,
+}
+
+impl Language {
+    /// The guest that `cargo xtask guests` makes of it.
+    fn guest(self) -> &'static str {
+        match self {
+            Self::Rust => "webhosting",
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    guests::build_everything()?;
+    let mut demo = Command::new(paths::target().join("debug/polyreme-demo"));
+    demo.current_dir(paths::root())
+        .env("POLYREME_BIN", paths::polyreme())
+        .env("POLYREME_GUESTS", paths::guests())
+        .args(["--controller", options.lang.guest()]);
+    if options.stay {
+        demo.arg("--stay");
+    }
+    process::run("the demo", &mut demo)
+}
