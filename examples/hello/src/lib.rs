@@ -5,17 +5,17 @@ use polyreme_sdk::{Action, Context, Controller, Error, Manifest, Object, info};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HelloSpec {
-    pub who: String,
+struct HelloSpec {
+    who: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HelloStatus {
-    pub greeting: String,
+struct HelloStatus {
+    greeting: String,
 }
 
 polyreme_sdk::resource! {
-    pub struct Hello {
+    struct Hello {
         api_version: "example.polyreme.dev/v1",
         plural: "hellos",
         scope: Namespaced,
@@ -36,13 +36,15 @@ impl Controller for Greeter {
     fn reconcile(ctx: &Context, hello: Hello) -> Result<Action, Error> {
         let greeting = format!("Hello, {}!", hello.spec.who);
         let data = Some([("greeting".to_owned(), greeting.clone())].into());
-        let metadata = hello.child(hello.name());
-        ctx.apply(&ConfigMap { metadata, data, ..Default::default() })?;
-        if ctx.patch_status(&hello, &HelloStatus { greeting: greeting.clone() })? {
-            info!(ctx, "greeted: {greeting}");
+        ctx.apply(&ConfigMap { metadata: hello.child(hello.name()), data, ..Default::default() })?;
+        if ctx.patch_status(&hello, &HelloStatus { greeting })? {
+            info!(ctx, "greeted {}", hello.spec.who);
         }
         Ok(Action::Done)
     }
 }
 
 polyreme_sdk::controller!(Greeter);
+
+#[cfg(test)]
+mod tests;

@@ -26,13 +26,7 @@ use crate::resource::Object;
 /// assert_eq!(all[0].reason, "StillWaiting");
 /// assert_eq!(all[0].last_transition_time.0, noon);
 /// ```
-pub fn set<T: Object>(
-    all: &mut Vec<Condition>,
-    object: &T,
-    kind: &str,
-    verdict: Verdict,
-    now: Timestamp,
-) {
+pub fn set<T: Object>(all: &mut Vec<Condition>, object: &T, kind: &str, verdict: Verdict, now: Timestamp) {
     let wanted = Condition {
         type_: kind.into(),
         status: verdict.status.into(),
@@ -53,8 +47,7 @@ pub fn set<T: Object>(
 
 /// Whether the condition `kind` is True.
 pub fn is_true(all: &[Condition], kind: &str) -> bool {
-    all.iter()
-        .any(|one| one.type_ == kind && one.status == "True")
+    all.iter().any(|one| one.type_ == kind && one.status == "True")
 }
 
 /// What a condition says: True, False or Unknown, and why.
@@ -82,10 +75,6 @@ impl Verdict {
     }
 
     fn new(status: &'static str, reason: String, message: String) -> Self {
-        Self {
-            status,
-            reason,
-            message,
-        }
+        Self { status, reason, message }
     }
 }

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::bindings::exports::polyreme::controller::reconciler::{Manifest, Request};
 use crate::bindings::polyreme::controller::kubernetes::{
-    DeleteOptions, PatchType, Propagation, Source, WriteOptions, Written,
+    DeleteOptions, Propagation, Source, WriteOptions, Written,
 };
 use crate::bindings::polyreme::controller::types::{self, ObjectRef};
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{Handle, Host as _};
 use crate::query::Query;
 use crate::resource::{Object, Writable, decode, display, kind_of, reference};
 
@@ -39,14 +39,14 @@ const PAGE_SIZE: u32 = 500;
 /// ```
 #[derive(Clone)]
 pub struct Context {
-    pub(crate) host: Rc<dyn Host>,
+    pub(crate) host: Handle,
     request: Rc<Request>,
     controller: Rc<str>,
     source: Source,
 }
 
 impl Context {
-    pub(crate) fn new(host: Rc<dyn Host>, request: Request, manifest: &Manifest) -> Self {
+    pub(crate) fn new(host: Handle, request: Request, manifest: &Manifest) -> Self {
         Self {
             host,
             request: Rc::new(request),
@@ -95,10 +95,7 @@ impl Context {
     /// The same world, read from the API server instead of the cache.
     #[must_use = "reads through the returned context are live, reads through this one are not"]
     pub fn live(&self) -> Self {
-        Self {
-            source: Source::Live,
-            ..self.clone()
-        }
+        Self { source: Source::Live, ..self.clone() }
     }
 
     /// Reads an object, in the namespace of the object under reconcile when its kind is
@@ -167,11 +164,7 @@ impl Context {
     }
 
     /// [`Context::apply`] with options: another subresource or manager, no force, dry run.
-    pub fn apply_with(
-        &self,
-        object: &dyn Writable,
-        options: &WriteOptions,
-    ) -> Result<Written, Error> {
+    pub fn apply_with(&self, object: &dyn Writable, options: &WriteOptions) -> Result<Written, Error> {
         let written = self.host.apply(&object.encode()?, options);
         written.map_err(|cause| api("apply", &object.target(), cause))
     }
@@ -182,9 +175,7 @@ impl Context {
         let encoded: Result<Vec<_>, _> = objects.iter().map(|object| object.encode()).collect();
         let results = self.host.apply_all(&encoded?, &WriteOptions::forced());
         let named = results.into_iter().zip(objects);
-        named
-            .map(|(result, object)| result.map_err(|cause| api("apply", &object.target(), cause)))
-            .collect()
+        named.map(|(result, object)| result.map_err(|cause| api("apply", &object.target(), cause))).collect()
     }
 
     /// Changes the fields that `patch` names (JSON merge patch; null removes).
@@ -201,10 +192,7 @@ impl Context {
         S: Serialize,
     {
         let target = object.object_ref();
-        let encode = |source| Error::Encode {
-            object: display(&target),
-            source,
-        };
+        let encode = |source| Error::Encode { object: display(&target), source };
         let mut current = serde_json::to_value(object).map_err(encode)?;
         let current = current["status"].take();
         let wanted = serde_json::to_value(status).map_err(encode)?;
@@ -247,16 +235,12 @@ impl Context {
     ) -> Result<Written, Error> {
         let target = object.object_ref();
         let text = patch.to_string();
-        let written = self.host.patch(&target, PatchType::Merge, &text, options);
+        let written = self.host.merge_patch(&target, &text, options);
         written.map_err(|cause| api("patch", &target, cause))
     }
 
     fn remove(&self, target: ObjectRef, uid: Option<String>) -> Result<bool, Error> {
-        let options = DeleteOptions {
-            propagation: Propagation::Background,
-            uid,
-            resource_version: None,
-        };
+        let options = DeleteOptions { propagation: Propagation::Background, uid, resource_version: None };
         match self.host.delete(&target, &options) {
             Ok(()) => Ok(true),
             Err(cause) if cause.reason == types::Reason::NotFound => Ok(false),
@@ -266,11 +250,7 @@ impl Context {
 }
 
 fn api(verb: &'static str, object: &ObjectRef, cause: types::Error) -> Error {
-    Error::Api {
-        verb,
-        object: display(object),
-        source: Box::new(cause.into()),
-    }
+    Error::Api { verb, object: display(object), source: Box::new(cause.into()) }
 }
 
 /// The merge patch (RFC 7396) that turns `from` into `to`; `None` when they are equal.
@@ -292,30 +272,18 @@ fn merge_difference(from: &Value, to: &Value) -> Option<Value> {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self {
-            subresource: None,
-            field_manager: None,
-            force: false,
-            dry_run: false,
-            want_object: false,
-        }
+        Self { subresource: None, field_manager: None, force: false, dry_run: false, want_object: false }
     }
 }
 
 impl WriteOptions {
     /// Takes over fields that other managers own.
     pub fn forced() -> Self {
-        Self {
-            force: true,
-            ..Self::default()
-        }
+        Self { force: true, ..Self::default() }
     }
 
     /// Writes a subresource: `status`, `scale`.
     pub fn subresource(name: &str) -> Self {
-        Self {
-            subresource: Some(name.into()),
-            ..Self::default()
-        }
+        Self { subresource: Some(name.into()), ..Self::default() }
     }
 }

@@ -1,15 +1,14 @@
 //! The trait a controller implements, and the way from the host's request to it and back.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::bindings::exports::polyreme::controller::reconciler::{self as contract, Failure};
+use crate::bindings::exports::polyreme::controller::reconciler as contract;
 use crate::bindings::polyreme::controller::types::ObjectRef;
 use crate::context::Context;
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::Handle;
 use crate::manifest::Manifest;
 use crate::resource::{Object, decode};
 
@@ -51,22 +50,8 @@ pub enum Action {
     RequeueAfter(Duration),
 }
 
-impl Action {
-    fn into_contract(self) -> contract::Action {
-        match self {
-            Self::Done => contract::Action::Done,
-            Self::RequeueAfter(delay) => {
-                contract::Action::RequeueAfter(delay.as_millis().try_into().unwrap_or(u64::MAX))
-            }
-        }
-    }
-}
-
 /// Runs one request of the host.
-pub(crate) fn run<C: Controller>(
-    host: Rc<dyn Host>,
-    request: contract::Request,
-) -> Result<Action, Error> {
+pub(crate) fn run<C: Controller>(host: Handle, request: contract::Request) -> Result<Action, Error> {
     let ctx = Context::new(host, request, &C::manifest().describe::<C::Primary>(""));
     match ctx.current() {
         Some(json) => C::reconcile(&ctx, decode(json, ctx.object())?),
@@ -75,6 +60,34 @@ pub(crate) fn run<C: Controller>(
 }
 
 /// [`run`] in the terms of the contract.
-pub(crate) fn answer(result: Result<Action, Error>) -> Result<contract::Action, Failure> {
-    result.map(Action::into_contract).map_err(Error::into_failure)
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) fn answer(result: Result<Action, Error>) -> Result<contract::Action, contract::Failure> {
+    match result {
+        Ok(Action::Done) => Ok(contract::Action::Done),
+        Ok(Action::RequeueAfter(delay)) => {
+            let millis = delay.as_millis().try_into().unwrap_or(u64::MAX);
+            Ok(contract::Action::RequeueAfter(millis))
+        }
+        Err(error) if error.is_terminal() => Err(contract::Failure::Terminal(error.chain())),
+        Err(error) => Err(contract::Failure::Retry(error.chain())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_reaches_the_host_in_milliseconds() {
+        let action = answer(Ok(Action::RequeueAfter(Duration::from_secs(3))));
+        assert_eq!(action, Ok(contract::Action::RequeueAfter(3000)));
+    }
+
+    #[test]
+    fn a_terminal_error_is_not_tried_again_and_any_other_is() {
+        let terminal = answer(Err(Error::terminal("no port")));
+        assert_eq!(terminal, Err(contract::Failure::Terminal("no port".into())));
+        let retry = answer(Err(Error::retry("no answer")));
+        assert_eq!(retry, Err(contract::Failure::Retry("no answer".into())));
+    }
 }

@@ -7,7 +7,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::bindings::exports::polyreme::controller::reconciler::Failure;
 use crate::bindings::polyreme::controller::types::{self, Reason};
 
 /// Why a reconcile failed.
@@ -87,10 +86,7 @@ impl Error {
     /// configuration restarts the controller.
     pub fn is_terminal(&self) -> bool {
         match self {
-            Self::Settings { .. }
-            | Self::Decode { .. }
-            | Self::Encode { .. }
-            | Self::Terminal(_) => true,
+            Self::Settings { .. } | Self::Decode { .. } | Self::Encode { .. } | Self::Terminal(_) => true,
             Self::Api { source, .. } => {
                 matches!(source.reason, Reason::NotGranted | Reason::BadRequest)
             }
@@ -128,10 +124,7 @@ impl Error {
 
     /// The configuration does not grant the request, or the API server forbids it.
     pub fn is_refused(&self) -> bool {
-        matches!(
-            self.reason(),
-            Some(Reason::NotGranted | Reason::Forbidden)
-        )
+        matches!(self.reason(), Some(Reason::NotGranted | Reason::Forbidden))
     }
 
     /// The message with all its causes, as the host's log shows it.
@@ -144,15 +137,6 @@ impl Error {
             cause = inner.source();
         }
         text
-    }
-
-    pub(crate) fn into_failure(self) -> Failure {
-        let text = self.chain();
-        if self.is_terminal() {
-            Failure::Terminal(text)
-        } else {
-            Failure::Retry(text)
-        }
     }
 }
 

@@ -34,9 +34,7 @@ pub use resource::{Object, Scope, Writable};
 
 /// The values of `scope:` in [`resource!`].
 pub mod scope {
-    pub use k8s_openapi::{
-        ClusterResourceScope as Cluster, NamespaceResourceScope as Namespaced,
-    };
+    pub use k8s_openapi::{ClusterResourceScope as Cluster, NamespaceResourceScope as Namespaced};
 }
 
 /// What the macros expand to; no part of the interface.
@@ -55,8 +53,6 @@ pub mod __private {
 
     #[cfg(target_arch = "wasm32")]
     mod in_wasm {
-        use std::rc::Rc;
-
         use crate::bindings::exports::polyreme::controller::reconciler as contract;
         use crate::controller::{Controller, answer, run};
         use crate::wasm::{Imports, install_panic_hook};
@@ -70,7 +66,7 @@ pub mod __private {
             request: contract::Request,
         ) -> Result<contract::Action, contract::Failure> {
             install_panic_hook();
-            answer(run::<C>(Rc::new(Imports), request))
+            answer(run::<C>(Imports, request))
         }
     }
 }

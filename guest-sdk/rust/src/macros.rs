@@ -45,7 +45,7 @@ macro_rules! controller {
                 }
             }
 
-            $crate::bindings::export_component!(Component with_types_in $crate::bindings);
+    $crate::bindings::export_component!(Component with_types_in $crate::bindings);
         };
 
         // Natively there is nothing to export, but the type is checked all the same.

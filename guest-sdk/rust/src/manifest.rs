@@ -47,10 +47,7 @@ impl Manifest {
             contract: contract::Manifest {
                 name: name.into(),
                 version: String::new(),
-                primary: contract::Kind {
-                    api_version: String::new(),
-                    kind: String::new(),
-                },
+                primary: contract::Kind { api_version: String::new(), kind: String::new() },
                 label_selector: String::new(),
                 owns: Vec::new(),
                 watches: Vec::new(),

@@ -12,6 +12,7 @@ use crate::bindings::polyreme::controller::events::Severity;
 use crate::bindings::polyreme::controller::log::Level;
 use crate::context::Context;
 use crate::error::Error;
+use crate::host::Host as _;
 use crate::resource::Object;
 
 /// The `action` of events that name none.
@@ -22,21 +23,13 @@ impl Context {
     /// CamelCase; the host cuts `note` at 1 KiB and counts repeated events.
     pub fn event(&self, severity: Severity, reason: &str, note: impl Display) {
         let note = note.to_string();
-        self.host
-            .emit(self.object(), severity, reason, ACTION, &note);
+        self.host.emit(self.object(), severity, reason, ACTION, &note);
     }
 
     /// An event on another object.
-    pub fn event_on<T: Object>(
-        &self,
-        object: &T,
-        severity: Severity,
-        reason: &str,
-        note: impl Display,
-    ) {
+    pub fn event_on<T: Object>(&self, object: &T, severity: Severity, reason: &str, note: impl Display) {
         let note = note.to_string();
-        self.host
-            .emit(&object.object_ref(), severity, reason, ACTION, &note);
+        self.host.emit(&object.object_ref(), severity, reason, ACTION, &note);
     }
 
     /// Whether anybody reads logs of this level.
@@ -47,9 +40,7 @@ impl Context {
     /// Writes a log line; [`crate::info!`] and its kin are shorter.
     pub fn log(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
         let fields = fields.iter();
-        let fields: Vec<_> = fields
-            .map(|(key, value)| ((*key).to_owned(), value.to_string()))
-            .collect();
+        let fields: Vec<_> = fields.map(|(key, value)| ((*key).to_owned(), value.to_string())).collect();
         self.host.log(level, message, &fields);
     }
 
@@ -94,10 +85,8 @@ impl Context {
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let json = self.host.settings();
         let mut reader = serde_json::Deserializer::from_str(&json);
-        serde_path_to_error::deserialize(&mut reader).map_err(|error| Error::Settings {
-            path: error.path().to_string(),
-            source: error.into_inner(),
-        })
+        serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| Error::Settings { path: error.path().to_string(), source: error.into_inner() })
     }
 
     /// The host's wall clock. `k8s_openapi`'s `Time` and `MicroTime` are made from it by

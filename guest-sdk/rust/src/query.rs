@@ -27,10 +27,7 @@ impl Query {
 
     /// Objects of one namespace.
     pub fn in_namespace(namespace: &str) -> Self {
-        Self {
-            namespace: Some(namespace.into()),
-            ..Self::default()
-        }
+        Self { namespace: Some(namespace.into()), ..Self::default() }
     }
 
     /// Narrows by a Kubernetes label selector: `app=website,tier!=test`.

@@ -136,10 +136,8 @@ pub trait Writable {
 
 impl<T: Object + Serialize> Writable for T {
     fn encode(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|source| Error::Encode {
-            object: display(&self.object_ref()),
-            source,
-        })
+        serde_json::to_string(self)
+            .map_err(|source| Error::Encode { object: display(&self.object_ref()), source })
     }
 
     fn target(&self) -> ObjectRef {
@@ -149,10 +147,7 @@ impl<T: Object + Serialize> Writable for T {
 
 /// The kind of a type.
 pub(crate) fn kind_of<T: Object + ?Sized>() -> Kind {
-    Kind {
-        api_version: T::API_VERSION.into(),
-        kind: T::KIND.into(),
-    }
+    Kind { api_version: T::API_VERSION.into(), kind: T::KIND.into() }
 }
 
 /// The reference to one object of a type; the namespace is dropped for cluster-scoped kinds.
@@ -160,9 +155,7 @@ pub(crate) fn reference<T: Object + ?Sized>(namespace: Option<&str>, name: &str)
     ObjectRef {
         api_version: T::API_VERSION.into(),
         kind: T::KIND.into(),
-        namespace: namespace
-            .filter(|_| <T::Scope as Scope>::NAMESPACED)
-            .map(Into::into),
+        namespace: namespace.filter(|_| <T::Scope as Scope>::NAMESPACED).map(Into::into),
         name: name.into(),
     }
 }
@@ -177,12 +170,17 @@ pub(crate) fn display(object: &ObjectRef) -> String {
 
 /// Reads an object; a fault names the field.
 pub(crate) fn decode<T: DeserializeOwned>(json: &str, object: &ObjectRef) -> Result<T, Error> {
+    serde_json::from_str(json).map_err(|error| locate::<T>(json, object, error))
+}
+
+/// Reads again, slowly, to learn which field it was.
+fn locate<T: DeserializeOwned>(json: &str, object: &ObjectRef, error: serde_json::Error) -> Error {
     let mut reader = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| Error::Decode {
-        object: display(object),
-        path: error.path().to_string(),
-        source: error.into_inner(),
-    })
+    let (path, source) = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Ok(_) => (".".to_owned(), error),
+        Err(error) => (error.path().to_string(), error.into_inner()),
+    };
+    Error::Decode { object: display(object), path, source }
 }
 
 fn lookup<'a>(map: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a str> {

@@ -13,12 +13,11 @@ use crate::bindings::polyreme::controller::kubernetes::{
 };
 use crate::bindings::polyreme::controller::log::Level;
 use crate::bindings::polyreme::controller::types::{Error, Kind, ObjectRef};
-use crate::bindings::polyreme::controller::{
-    clock, events, kubernetes, log, metrics, random, settings,
-};
+use crate::bindings::polyreme::controller::{clock, events, kubernetes, log, metrics, random, settings};
 use crate::host::{Host, Pairs};
 
 /// The host that runs this component.
+#[derive(Clone)]
 pub(crate) struct Imports;
 
 impl Host for Imports {
@@ -38,14 +37,8 @@ impl Host for Imports {
         kubernetes::update(object, options)
     }
 
-    fn patch(
-        &self,
-        object: &ObjectRef,
-        kind: PatchType,
-        patch: &str,
-        options: &WriteOptions,
-    ) -> Result<Written, Error> {
-        kubernetes::patch(object, kind, patch, options)
+    fn merge_patch(&self, object: &ObjectRef, patch: &str, options: &WriteOptions) -> Result<Written, Error> {
+        kubernetes::patch(object, PatchType::Merge, patch, options)
     }
 
     fn apply(&self, object: &str, options: &WriteOptions) -> Result<Written, Error> {
@@ -60,14 +53,7 @@ impl Host for Imports {
         kubernetes::delete(object, options)
     }
 
-    fn emit(
-        &self,
-        regarding: &ObjectRef,
-        severity: Severity,
-        reason: &str,
-        action: &str,
-        note: &str,
-    ) {
+    fn emit(&self, regarding: &ObjectRef, severity: Severity, reason: &str, action: &str, note: &str) {
         events::emit(regarding, severity, reason, action, note);
     }
 
