@@ -1,0 +1,177 @@
+//! The configuration of a host: one YAML file, parsed strictly, into typed values.
+//!
+//! Strictly means that an unknown field, a wrong type, a value out of range or a name given
+//! twice is an error with `file:line:column`, what was expected and the remedy: a
+//! misspelt limit that is silently ignored is worse than a host that does not start.
+//! Past this module there are no raw values; every default is a named constant that says
+//! why. The file is bounded in size, and reading it never touches the network.
+//!
+//! `docs/configuration.md` lists every field for users.
+
+mod check;
+mod duration;
+mod error;
+mod limits;
+mod quantity;
+mod raw;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use duration::{DurationError, DurationText};
+pub use error::{ConfigError, Fault, Place};
+pub use limits::{
+    API_CALLS_IN_FLIGHT, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES, Limits, MEMORY, PAYLOAD,
+    WALL_TIME_MILLIS,
+};
+pub use quantity::{Quantity, QuantityError};
+pub use settings::{SettingsError, SettingsFault, validate_settings};
+
+/// The only accepted `apiVersion`.
+pub const API_VERSION: &str = "polyreme.dev/v1alpha1";
+
+/// The only accepted `kind`.
+pub const KIND: &str = "HostConfiguration";
+
+/// Largest file read: a ConfigMap, where the file lives in a cluster, holds no more.
+pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// Where the admin endpoints listen unless told: loopback, because metrics name objects.
+pub const DEFAULT_ADMIN_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// Time that running reconciles get after SIGTERM: controller-runtime's default, and
+/// what a pod's default `terminationGracePeriodSeconds` allows.
+pub const SHUTDOWN_GRACE_SECONDS: Bound<u64> = Bound { default: 30, min: 0, max: 3_600 };
+
+/// Concurrent reconciles of one controller. controller-runtime's 1 makes every object
+/// wait for the slowest request of another; 4 overlap while each stays cheap.
+pub const WORKERS: Bound<u32> = Bound { default: 4, min: 1, max: 1_024 };
+
+/// Every object is reconciled again after this long (±10 %), as in controller-runtime.
+pub const RESYNC_MILLIS: Bound<u64> = Bound { default: 10 * 3_600_000, min: 100, max: 30 * 24 * 3_600_000 };
+
+/// Verbs that a grant can name, in the words of `wit/controller.wit`.
+pub const VERBS: [&str; 11] =
+    ["get", "list", "watch", "create", "update", "patch", "apply", "delete", "status", "scale", "finalizers"];
+
+/// Everything a host is told by its file.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// The file, as named on the command line.
+    pub path: Arc<Path>,
+    /// `admin:`
+    pub admin: AdminConfig,
+    /// `cacheDir:`; absent when neither it nor a home directory is known: then compiled
+    /// code is kept in memory only.
+    pub cache_dir: Option<PathBuf>,
+    /// `shutdownGracePeriod:`
+    pub shutdown_grace_period: Duration,
+    /// `controllers:`, in file order, names unique.
+    pub controllers: Vec<ControllerConfig>,
+}
+
+/// The admin endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// `admin.address:`; port 0 takes a free one, which the log names.
+    pub address: SocketAddr,
+}
+
+/// One controller.
+#[derive(Clone, Debug)]
+pub struct ControllerConfig {
+    /// `name:`, a DNS label, unique in the host.
+    pub name: String,
+    /// `module:`
+    pub module: ModuleSource,
+    /// `workers:`, concurrent reconciles.
+    pub workers: u32,
+    /// `settings:`, an empty object when the file has none.
+    pub settings: serde_json::Value,
+    /// `grants:`
+    pub grants: Vec<Grant>,
+    /// `limits:`
+    pub limits: Limits,
+    /// `resync:`
+    pub resync: Duration,
+    /// Where the controller is in the file, for messages that ask to change it.
+    pub place: Place,
+    /// Where its `settings:` are; where the controller is when it has none.
+    pub settings_place: Place,
+}
+
+impl ControllerConfig {
+    /// `settings:` as the JSON text that a guest reads.
+    #[must_use]
+    pub fn settings_json(&self) -> Arc<str> {
+        Arc::from(self.settings.to_string())
+    }
+}
+
+/// Where a module comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleSource {
+    /// `file:`; relative paths were resolved against the configuration file's folder.
+    File(PathBuf),
+}
+
+/// What one `grants:` entry allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// `apps/v1`; the core group is `v1`.
+    pub api_version: String,
+    /// Kinds, never empty.
+    pub kinds: Vec<String>,
+    /// Verbs out of [`VERBS`], never empty.
+    pub verbs: Vec<String>,
+    /// Namespaces; absent for all.
+    pub namespaces: Option<Vec<String>>,
+    /// Names; absent for all.
+    pub names: Option<Vec<String>>,
+    /// Line of the entry; absent for a grant that does not come from a file.
+    pub line: Option<u32>,
+}
+
+impl HostConfig {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is larger than [`MAX_CONFIG_BYTES`] or has faults.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use polyreme::config::{ConfigError, HostConfig};
+    /// let config = HostConfig::load("polyreme.yaml".as_ref())?;
+    /// println!("{} controllers", config.controllers.len());
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+        if std::fs::metadata(path).map_err(failed)?.len() > MAX_CONFIG_BYTES {
+            return Err(ConfigError::TooLarge { path: path.to_owned(), limit: MAX_CONFIG_BYTES });
+        }
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a file; `path` is for messages and for relative module paths.
+    ///
+    /// # Errors
+    ///
+    /// When the text has faults.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let file: Arc<Path> = Arc::from(path);
+        let raw = serde_saphyr::from_str(text)
+            .map_err(|error| ConfigError::Invalid(vec![error::yaml_fault(&file, text, &error)]))?;
+        check::check(raw, file)
+    }
+}
+
+#[cfg(test)]
+mod tests;
