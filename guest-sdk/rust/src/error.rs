@@ -127,6 +127,11 @@ impl Error {
         matches!(self.reason(), Some(Reason::NotGranted | Reason::Forbidden))
     }
 
+    /// This host no longer owns the object under reconcile: return without another write.
+    pub fn is_not_owner(&self) -> bool {
+        self.reason() == Some(Reason::NotOwner)
+    }
+
     /// The message with all its causes, as the host's log shows it.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

@@ -1,7 +1,5 @@
 //! What a controller tells the host about itself before its first reconcile.
 
-use serde_json::Value;
-
 use crate::bindings::exports::polyreme::controller::reconciler as contract;
 use crate::resource::{Object, kind_of};
 
@@ -107,8 +105,9 @@ impl Manifest {
     }
 
     /// A JSON Schema that the host checks `settings:` against before it starts the module.
-    pub fn settings_schema(mut self, schema: &Value) -> Self {
-        self.contract.settings_schema = Some(schema.to_string());
+    /// Keep it beside the code: `include_str!("settings.schema.json")`.
+    pub fn settings_schema(mut self, schema: &str) -> Self {
+        self.contract.settings_schema = Some(schema.into());
         self
     }
 

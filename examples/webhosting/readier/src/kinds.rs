@@ -1,0 +1,137 @@
+//! Deployments and Pods, as far as a kubelet's word on them goes.
+
+use polyreme_sdk::k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::{Deserialize, Serialize};
+
+/// How many Pods are wished for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DeploymentSpec {
+    /// 1 when absent, as the API server's default is.
+    #[serde(default)]
+    pub replicas: Option<i32>,
+}
+
+/// What a Deployment controller reports. A count of none is absent, as it is there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentStatus {
+    /// The generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Pods that exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    /// Pods of the latest version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_replicas: Option<i32>,
+    /// Pods that are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+    /// Pods that have been ready for long enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_replicas: Option<i32>,
+    /// `Available`, `Progressing`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<WorkloadCondition>,
+}
+
+polyreme_sdk::resource! {
+    /// A Deployment.
+    pub struct Deployment {
+        api_version: "apps/v1",
+        plural: "deployments",
+        scope: Namespaced,
+        spec: DeploymentSpec,
+        status: DeploymentStatus,
+    }
+}
+
+/// The containers of a Pod.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PodSpec {
+    /// Those that are to run.
+    #[serde(default)]
+    pub containers: Vec<Container>,
+}
+
+/// A container that is to run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Container {
+    /// Unique in its Pod.
+    pub name: String,
+    /// What it runs.
+    #[serde(default)]
+    pub image: String,
+}
+
+/// What a kubelet reports.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStatus {
+    /// `Pending`, `Running`, …
+    #[serde(default)]
+    pub phase: String,
+    /// When the kubelet took it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Time>,
+    /// `PodScheduled`, `Initialized`, `ContainersReady`, `Ready`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<WorkloadCondition>,
+    /// One for each container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub container_statuses: Vec<ContainerStatus>,
+}
+
+polyreme_sdk::resource! {
+    /// A Pod.
+    pub struct Pod {
+        api_version: "v1",
+        plural: "pods",
+        scope: Namespaced,
+        spec: PodSpec,
+        status: PodStatus,
+    }
+}
+
+/// How a container fares.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Of the container.
+    pub name: String,
+    /// What it runs.
+    #[serde(default)]
+    pub image: String,
+    /// Digest of what it runs; required by the schema.
+    #[serde(default, rename = "imageID")]
+    pub image_id: String,
+    /// Whether it serves.
+    #[serde(default)]
+    pub ready: bool,
+    /// How often it was started again.
+    #[serde(default)]
+    pub restart_count: i32,
+}
+
+/// A condition of a Deployment or a Pod: older than the standard one, with other fields.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadCondition {
+    /// `Available`, `Ready`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False`, `Unknown`.
+    pub status: String,
+    /// Why; Pods often say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When `status` changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Time>,
+    /// When anything was said last; Deployments only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<Time>,
+}
