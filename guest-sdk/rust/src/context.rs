@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::bindings::exports::polyreme::controller::reconciler::{Manifest, Request};
 use crate::bindings::polyreme::controller::kubernetes::{
@@ -17,6 +17,7 @@ use crate::bindings::polyreme::controller::kubernetes::{
 use crate::bindings::polyreme::controller::types::{self, ObjectRef};
 use crate::error::Error;
 use crate::host::{Handle, Host as _};
+use crate::merge;
 use crate::query::Query;
 use crate::resource::{Object, Writable, decode, display, kind_of, reference};
 
@@ -196,7 +197,7 @@ impl Context {
         let mut current = serde_json::to_value(object).map_err(encode)?;
         let current = current["status"].take();
         let wanted = serde_json::to_value(status).map_err(encode)?;
-        let Some(difference) = merge_difference(&current, &wanted) else {
+        let Some(difference) = merge::difference(&current, &wanted) else {
             return Ok(false);
         };
         let options = WriteOptions::subresource("status");
@@ -251,23 +252,6 @@ impl Context {
 
 fn api(verb: &'static str, object: &ObjectRef, cause: types::Error) -> Error {
     Error::Api { verb, object: display(object), source: Box::new(cause.into()) }
-}
-
-/// The merge patch (RFC 7396) that turns `from` into `to`; `None` when they are equal.
-fn merge_difference(from: &Value, to: &Value) -> Option<Value> {
-    match (from, to) {
-        (from, to) if from == to => None,
-        (Value::Object(from), Value::Object(to)) => {
-            let removed = from.keys().filter(|key| !to.contains_key(*key));
-            let removed = removed.map(|key| (key.clone(), Value::Null));
-            let changed = to.iter().filter_map(|(key, value)| {
-                let before = from.get(key).unwrap_or(&Value::Null);
-                Some((key.clone(), merge_difference(before, value)?))
-            });
-            Some(Value::Object(removed.chain(changed).collect::<Map<_, _>>()))
-        }
-        (_, to) => Some(to.clone()),
-    }
 }
 
 impl Default for WriteOptions {

@@ -10,6 +10,7 @@ mod finalizer;
 mod host;
 mod macros;
 mod manifest;
+mod merge;
 mod observe;
 mod query;
 mod resource;

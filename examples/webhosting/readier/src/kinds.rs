@@ -5,39 +5,39 @@ use serde::{Deserialize, Serialize};
 
 /// How many Pods are wished for.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct DeploymentSpec {
+pub(crate) struct DeploymentSpec {
     /// 1 when absent, as the API server's default is.
     #[serde(default)]
-    pub replicas: Option<i32>,
+    pub(crate) replicas: Option<i32>,
 }
 
 /// What a Deployment controller reports. A count of none is absent, as it is there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DeploymentStatus {
+pub(crate) struct DeploymentStatus {
     /// The generation this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
+    pub(crate) observed_generation: Option<i64>,
     /// Pods that exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replicas: Option<i32>,
+    pub(crate) replicas: Option<i32>,
     /// Pods of the latest version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated_replicas: Option<i32>,
+    pub(crate) updated_replicas: Option<i32>,
     /// Pods that are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready_replicas: Option<i32>,
+    pub(crate) ready_replicas: Option<i32>,
     /// Pods that have been ready for long enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub available_replicas: Option<i32>,
+    pub(crate) available_replicas: Option<i32>,
     /// `Available`, `Progressing`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<WorkloadCondition>,
+    pub(crate) conditions: Vec<WorkloadCondition>,
 }
 
 polyreme_sdk::resource! {
     /// A Deployment.
-    pub struct Deployment {
+    pub(crate) struct Deployment {
         api_version: "apps/v1",
         plural: "deployments",
         scope: Namespaced,
@@ -48,43 +48,43 @@ polyreme_sdk::resource! {
 
 /// The containers of a Pod.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct PodSpec {
+pub(crate) struct PodSpec {
     /// Those that are to run.
     #[serde(default)]
-    pub containers: Vec<Container>,
+    pub(crate) containers: Vec<Container>,
 }
 
 /// A container that is to run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Container {
+pub(crate) struct Container {
     /// Unique in its Pod.
-    pub name: String,
+    pub(crate) name: String,
     /// What it runs.
     #[serde(default)]
-    pub image: String,
+    pub(crate) image: String,
 }
 
 /// What a kubelet reports.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PodStatus {
+pub(crate) struct PodStatus {
     /// `Pending`, `Running`, …
     #[serde(default)]
-    pub phase: String,
+    pub(crate) phase: String,
     /// When the kubelet took it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<Time>,
+    pub(crate) start_time: Option<Time>,
     /// `PodScheduled`, `Initialized`, `ContainersReady`, `Ready`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<WorkloadCondition>,
+    pub(crate) conditions: Vec<WorkloadCondition>,
     /// One for each container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub container_statuses: Vec<ContainerStatus>,
+    pub(crate) container_statuses: Vec<ContainerStatus>,
 }
 
 polyreme_sdk::resource! {
     /// A Pod.
-    pub struct Pod {
+    pub(crate) struct Pod {
         api_version: "v1",
         plural: "pods",
         scope: Namespaced,
@@ -96,42 +96,42 @@ polyreme_sdk::resource! {
 /// How a container fares.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ContainerStatus {
+pub(crate) struct ContainerStatus {
     /// Of the container.
-    pub name: String,
+    pub(crate) name: String,
     /// What it runs.
     #[serde(default)]
-    pub image: String,
+    pub(crate) image: String,
     /// Digest of what it runs; required by the schema.
     #[serde(default, rename = "imageID")]
-    pub image_id: String,
+    pub(crate) image_id: String,
     /// Whether it serves.
     #[serde(default)]
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// How often it was started again.
     #[serde(default)]
-    pub restart_count: i32,
+    pub(crate) restart_count: i32,
 }
 
 /// A condition of a Deployment or a Pod: older than the standard one, with other fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct WorkloadCondition {
+pub(crate) struct WorkloadCondition {
     /// `Available`, `Ready`, …
     #[serde(rename = "type")]
-    pub kind: String,
+    pub(crate) kind: String,
     /// `True`, `False`, `Unknown`.
-    pub status: String,
+    pub(crate) status: String,
     /// Why; Pods often say nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The same for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// When `status` changed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_transition_time: Option<Time>,
+    pub(crate) last_transition_time: Option<Time>,
     /// When anything was said last; Deployments only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_update_time: Option<Time>,
+    pub(crate) last_update_time: Option<Time>,
 }

@@ -27,7 +27,7 @@ const SELECTOR: &str = "managed-by=webhosting-operator";
 const DEPLOYMENT_LABEL: &str = "server";
 
 /// The controller of Deployments without kubelet.
-pub struct Readier;
+struct Readier;
 
 /// `settings:` of this controller.
 #[derive(Debug, Default, Deserialize)]

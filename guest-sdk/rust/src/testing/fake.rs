@@ -17,6 +17,7 @@ use crate::bindings::exports::polyreme::controller::reconciler::Request;
 use crate::bindings::polyreme::controller::types::{ObjectRef, Reason};
 use crate::controller::{Action, Controller, run};
 use crate::error::Error;
+use crate::merge;
 use crate::resource::{Object, decode, reference};
 
 /// Where the fake's clock starts: 2026-01-01T00:00:00Z.
@@ -106,22 +107,21 @@ impl Fake {
         self.state_mut().store.seed(&object.object_ref(), value, &now);
     }
 
-    /// Edits an object as a user would: the generation rises when more than metadata and
-    /// status changed. Not recorded as a write of the controller.
+    /// Edits an object, status included, as a user or another controller would: the
+    /// generation rises when more than metadata and status changed. What the type does not
+    /// know stays. Not recorded as a write of the controller.
     #[track_caller]
     pub fn edit<T>(&self, key: &str, edit: impl FnOnce(&mut T))
     where
         T: Object + Serialize + DeserializeOwned,
     {
         let mut object: T = self.get(key);
-        let generation = object.generation();
-        let wishes = |object: &T| wishes(serde_json::to_value(object).unwrap_or_default());
-        let before = wishes(&object);
+        let json = |object: &T| serde_json::to_value(object).unwrap_or_default();
+        let before = json(&object);
         edit(&mut object);
-        if wishes(&object) != before {
-            object.metadata_mut().generation = Some(generation + 1);
+        if let Some(difference) = merge::difference(&before, &json(&object)) {
+            self.state_mut().store.edit(&target::<T>(key), &difference);
         }
-        self.add(&object);
     }
 
     /// Deletes an object as a user would: finalizers hold it, children go with it.
@@ -270,13 +270,4 @@ fn target<T: Object>(key: &str) -> ObjectRef {
         Some((namespace, name)) => reference::<T>(Some(namespace), name),
         None => reference::<T>(None, key),
     }
-}
-
-/// Everything outside metadata and status.
-fn wishes(mut object: Value) -> Value {
-    if let Some(fields) = object.as_object_mut() {
-        fields.remove("metadata");
-        fields.remove("status");
-    }
-    object
 }

@@ -83,6 +83,25 @@ impl Store {
         self.objects.insert(key(target), object);
     }
 
+    /// Changes an object as nobody's controller would: any part of it at once.
+    pub(super) fn edit(&mut self, target: &ObjectRef, patch: &Value) {
+        let Some(held) = self.find(target) else {
+            return;
+        };
+        let mut next = held.clone();
+        merge::patch(&mut next, patch);
+        raise_generation(held, &mut next);
+        self.store(target, next);
+        self.drop_if_released(target);
+    }
+
+    /// Keeps an object under a new version.
+    fn store(&mut self, target: &ObjectRef, mut object: Value) {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        self.objects.insert(key(target), object);
+    }
+
     pub(super) fn create(
         &mut self,
         target: &ObjectRef,
@@ -166,11 +185,8 @@ impl Store {
         if next == *held {
             return Ok(written(false, held));
         }
-        self.version += 1;
-        let mut next = next;
-        next["metadata"]["resourceVersion"] = self.version.to_string().into();
-        let result = written(true, &next);
-        self.objects.insert(key(target), next);
+        self.store(target, next);
+        let result = written(true, self.get(target)?);
         self.drop_if_released(target);
         Ok(result)
     }
@@ -241,11 +257,16 @@ fn settle(held: &Value, edited: Value, subresource: Option<&str>) -> Value {
     for field in ["uid", "creationTimestamp", "deletionTimestamp", "resourceVersion", "generation"] {
         set(&mut next["metadata"], field, held["metadata"][field].clone());
     }
-    if wishes(&next) != wishes(held) {
+    raise_generation(held, &mut next);
+    next
+}
+
+/// Counts a change of what users wish for.
+fn raise_generation(held: &Value, next: &mut Value) {
+    if wishes(next) != wishes(held) {
         let generation = held["metadata"]["generation"].as_i64().unwrap_or_default();
         next["metadata"]["generation"] = (generation + 1).into();
     }
-    next
 }
 
 /// Everything outside metadata and status.
