@@ -63,11 +63,12 @@ impl Module {
     /// Asks what the module is; see [`Session::for_describe`].
     pub async fn describe(&self, session: Session) -> Result<Manifest, CallError> {
         let mut attempt = self.attempt("describe", session).await;
-        let answer = attempt.within_deadline(async |store: &mut Store<Call>| {
-            let guest = self.inner.linked.instantiate_async(&mut *store).await?;
-            guest.polyreme_controller_reconciler().call_describe(store).await
-        });
-        let answer = answer.await;
+        let answer = attempt
+            .within_deadline(async |store| {
+                let guest = self.inner.linked.instantiate_async(&mut *store).await?;
+                guest.polyreme_controller_reconciler().call_describe(store).await
+            })
+            .await;
         attempt.end(answer).map(|(manifest, _)| manifest)
     }
 
@@ -81,11 +82,12 @@ impl Module {
         session: Session,
     ) -> Result<(Result<Action, Failure>, CallStats), CallError> {
         let mut attempt = self.attempt("reconcile", session).await;
-        let answer = attempt.within_deadline(async |store: &mut Store<Call>| {
-            let guest = self.inner.linked.instantiate_async(&mut *store).await?;
-            guest.polyreme_controller_reconciler().call_reconcile(store, &request).await
-        });
-        let answer = answer.await;
+        let answer = attempt
+            .within_deadline(async |store| {
+                let guest = self.inner.linked.instantiate_async(&mut *store).await?;
+                guest.polyreme_controller_reconciler().call_reconcile(store, &request).await
+            })
+            .await;
         attempt.end(answer)
     }
 
