@@ -1,0 +1,195 @@
+//! `get` and `list`: from the cache where the kind is watched, else from the API server.
+//!
+//! Reads from the cache are allowed or refused by the same policy as requests; where the policy
+//! allows children only, a list holds nothing else. A read answers within [`READ_TIMEOUT`].
+
+use std::sync::Arc;
+
+use http::Request;
+use polyreme_runtime::wit::kubernetes::{ListQuery, Page, Source};
+use polyreme_runtime::wit::types::{Error, Kind as WitKind, ObjectRef, Reason};
+use polyreme_selector::{FieldSelector, LabelSelector};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{READ_TIMEOUT, ReconcileApi, access, bad_request, draft, error, request};
+use crate::cache::{Cache, Resource};
+use crate::explain;
+use crate::field_path::FieldPath;
+use crate::object::{Kind, Object, ObjectKey};
+use crate::permissions::{Access, Part, Verb};
+
+impl ReconcileApi {
+    pub(super) async fn read_one(&self, object: ObjectRef, source: Source) -> Result<String, Error> {
+        let (kind, key) = draft::reference(&object)?;
+        let access = access(Verb::Get, &kind, &key, Part::Body, self.is_self(&kind, &key));
+        let children_only = self.permitted("get", &access)?;
+        let object = self.fetch(&kind, &key, source).await?;
+        if children_only && !self.is_child(&object) {
+            return Err(self.not_a_child("get", &kind, &key));
+        }
+        Ok(object.json.to_string())
+    }
+
+    /// An object from the cache, when it can be trusted to know, else from the API server.
+    pub(super) async fn fetch(&self, kind: &Kind, key: &ObjectKey, source: Source) -> Result<Arc<Object>, Error> {
+        if source == Source::Cache
+            && let Some(cache) = self.shared.caches.complete(kind)
+        {
+            Self::check_scope(kind, key, &cache.resource)?;
+            return cache.get(key).ok_or_else(|| not_found(&cache.resource, key));
+        }
+        let resource = self.resource(kind).await?;
+        Self::check_scope(kind, key, &resource)?;
+        let text = self.ask(request::get(&resource, key)?).await?;
+        let object = Object::parse(&text, kind).map_err(|e| unreadable(&e))?;
+        self.shared.caches.observe_write(kind, &object);
+        Ok(Arc::new(object))
+    }
+
+    pub(super) async fn read_many(&self, kind: WitKind, query: ListQuery) -> Result<Page, Error> {
+        let kind = draft::checked_kind(&kind.api_version, &kind.kind)?;
+        let namespace = query.namespace.as_deref();
+        let access = Access { verb: Verb::List, kind: &kind, namespace, name: None, part: Part::Body, is_self: false };
+        let children_only = self.permitted("list", &access)?;
+        let selectors = Selectors::parse(&query)?;
+        match self.shared.caches.complete(&kind).filter(|_| query.source == Source::Cache) {
+            Some(cache) => self.list_cached(&cache, &query, &selectors, children_only),
+            None => self.list_live(&kind, &query, children_only).await,
+        }
+    }
+
+    fn list_cached(
+        &self,
+        cache: &Cache,
+        query: &ListQuery,
+        selectors: &Selectors,
+        children_only: bool,
+    ) -> Result<Page, Error> {
+        let candidates = if children_only {
+            self.uid.as_deref().map(|uid| cache.owned_by(uid)).unwrap_or_default()
+        } else {
+            selectors.candidates(cache)?
+        };
+        let namespace = query.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        let in_namespace = |object: &Object| namespace.is_none_or(|n| object.key.namespace.as_deref() == Some(n));
+        let mut selected: Vec<_> =
+            candidates.into_iter().filter(|object| in_namespace(object) && selectors.select(object)).collect();
+        selected.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(page(&selected, query))
+    }
+
+    async fn list_live(&self, kind: &Kind, query: &ListQuery, children_only: bool) -> Result<Page, Error> {
+        #[derive(Deserialize)]
+        struct List<'a> {
+            #[serde(borrow)]
+            items: Vec<&'a RawValue>,
+            #[serde(default)]
+            metadata: Metadata,
+        }
+        #[derive(Default, Deserialize)]
+        struct Metadata {
+            #[serde(rename = "continue")]
+            next: Option<String>,
+        }
+        let resource = self.resource(kind).await?;
+        let text = self.ask(request::list(&resource, query)?).await?;
+        let list: List<'_> = serde_json::from_str(&text).map_err(|e| unreadable(&e))?;
+        let mut items = Vec::with_capacity(list.items.len());
+        for item in list.items {
+            let object = Object::parse(item.get(), kind).map_err(|e| unreadable(&e))?;
+            if !children_only || self.is_child(&object) {
+                items.push(object.json.into_string());
+            }
+        }
+        Ok(Page { items, continue_: list.metadata.next.filter(|next| !next.is_empty()) })
+    }
+
+    async fn ask(&self, request: Request<Vec<u8>>) -> Result<String, Error> {
+        let _place = self.shared.in_flight.acquire().await;
+        match tokio::time::timeout(READ_TIMEOUT, self.shared.client.request_text(request)).await {
+            Ok(answer) => answer.map_err(|failure| error::to_guest(&failure)),
+            Err(_) => Err(Error::new(Reason::Timeout, "the API server did not answer within 30 s")),
+        }
+    }
+}
+
+/// A page's worth of the sorted selection. The token is the key of the last item.
+fn page(selected: &[Arc<Object>], query: &ListQuery) -> Page {
+    let after = |object: &&Arc<Object>| query.continue_.as_ref().is_none_or(|token| token_of(object) > *token);
+    let limit = if query.limit == 0 { usize::MAX } else { query.limit as usize };
+    let mut rest = selected.iter().filter(after);
+    let taken: Vec<_> = rest.by_ref().take(limit).collect();
+    let more = rest.next().is_some();
+    Page {
+        continue_: taken.last().filter(|_| more).map(|object| token_of(object)),
+        items: taken.iter().map(|object| object.json.to_string()).collect(),
+    }
+}
+
+/// Sorts like [`ObjectKey`]: no name holds a NUL.
+fn token_of(object: &Object) -> String {
+    format!("{}\0{}", object.key.namespace.as_deref().unwrap_or_default(), object.key.name)
+}
+
+struct Selectors {
+    labels: LabelSelector,
+    fields: FieldSelector,
+}
+
+impl Selectors {
+    fn parse(query: &ListQuery) -> Result<Self, Error> {
+        let wrong = |error: polyreme_selector::SelectorError| bad_request(error.to_string());
+        Ok(Self {
+            labels: LabelSelector::parse(&query.label_selector).map_err(wrong)?,
+            fields: FieldSelector::parse(&query.field_selector).map_err(wrong)?,
+        })
+    }
+
+    /// Objects that may be selected: from an index when one fits, else all.
+    fn candidates(&self, cache: &Cache) -> Result<Vec<Arc<Object>>, Error> {
+        let mut narrowed = None;
+        for term in self.fields.terms().iter().filter(|term| !is_metadata(&term.path)) {
+            let path = FieldPath::parse(&term.path).map_err(bad_request)?;
+            let found = cache.with_field(&path, &term.value).ok_or_else(|| no_index(&term.path))?;
+            narrowed = narrowed.or(term.equal.then_some(found));
+        }
+        Ok(narrowed.unwrap_or_else(|| cache.all()))
+    }
+
+    fn select(&self, object: &Object) -> bool {
+        self.labels.matches(|key| object.label(key)) && self.fields.terms().iter().all(|term| holds(term, object))
+    }
+}
+
+fn is_metadata(path: &str) -> bool {
+    path == "metadata.name" || path == "metadata.namespace"
+}
+
+fn holds(term: &polyreme_selector::FieldTerm, object: &Object) -> bool {
+    let equals = match term.path.as_str() {
+        "metadata.name" => *object.key.name == *term.value,
+        "metadata.namespace" => object.key.namespace.as_deref().unwrap_or_default() == term.value,
+        path => FieldPath::parse(path).is_ok_and(|path| {
+            let values = path.values(&object.json);
+            values.iter().any(|value| **value == *term.value) || (values.is_empty() && term.value.is_empty())
+        }),
+    };
+    equals == term.equal
+}
+
+fn no_index(path: &str) -> Error {
+    bad_request(format!(
+        "there is no index on {path}: add it to describe's indexes (for the primary kind), or read with source live"
+    ))
+}
+
+fn not_found(resource: &Resource, key: &ObjectKey) -> Error {
+    let dot = if resource.api.group.is_empty() { "" } else { "." };
+    let message = format!("{}{dot}{} \"{}\" not found", resource.api.plural, resource.api.group, key.name);
+    Error::new(Reason::NotFound, message)
+}
+
+fn unreadable(failure: &(dyn std::error::Error + 'static)) -> Error {
+    Error::new(Reason::Other, format!("failed to read the API server's answer: {}", explain::chain(failure)))
+}

@@ -1,0 +1,292 @@
+//! The objects of one watched kind and their indexes: a pure value.
+//!
+//! Two streams write here, the watch and the responses to this host's own writes, in any order. The
+//! rule that keeps reads from going back: an object is replaced only by a newer resourceVersion, and
+//! what this host deleted does not return under the same uid. A relist replaces everything except
+//! what was written through since it began, which the watch will confirm.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::field_path::FieldPath;
+use crate::object::{Object, ObjectKey};
+
+/// What a call changed. `old` and `new` are never both absent.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which object.
+    pub key: ObjectKey,
+    /// Before; absent when it was not known.
+    pub old: Option<Arc<Object>>,
+    /// After; absent when it is gone.
+    pub new: Option<Arc<Object>>,
+}
+
+/// Where an object comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A list, between [`State::begin_relist`] and [`State::end_relist`].
+    List,
+    /// A watch event.
+    Watch,
+    /// The response to a write of this host.
+    Write,
+}
+
+struct Slot {
+    object: Arc<Object>,
+    /// Written through since the current relist began.
+    fresh: bool,
+}
+
+type FieldIndex = HashMap<Box<str>, BTreeSet<ObjectKey>>;
+
+/// See the module's story.
+#[derive(Default)]
+pub struct State {
+    objects: HashMap<ObjectKey, Slot>,
+    by_owner: HashMap<Box<str>, BTreeSet<ObjectKey>>,
+    by_field: HashMap<FieldPath, FieldIndex>,
+    /// Keys seen by the relist under way.
+    listed: Option<HashSet<ObjectKey>>,
+    /// Uids that this host deleted and the watch has not yet reported gone.
+    deleted: HashMap<ObjectKey, Box<str>>,
+    weight_bytes: usize,
+}
+
+impl State {
+    /// Starts a relist: what is not listed until [`end_relist`](Self::end_relist) is gone.
+    pub fn begin_relist(&mut self) {
+        self.listed = Some(HashSet::new());
+        self.deleted.clear();
+        self.objects.values_mut().for_each(|slot| slot.fresh = false);
+    }
+
+    /// Ends a relist and returns the objects that vanished meanwhile.
+    pub fn end_relist(&mut self) -> Vec<Change> {
+        let Some(listed) = self.listed.take() else { return Vec::new() };
+        let gone = |(key, slot): (&ObjectKey, &Slot)| (!slot.fresh && !listed.contains(key)).then(|| key.clone());
+        let vanished: Vec<_> = self.objects.iter().filter_map(gone).collect();
+        vanished.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Takes an object in, unless the cache knows a newer state of it.
+    pub fn apply(&mut self, object: Object, source: Source) -> Option<Change> {
+        if self.deleted.get(&object.key) == Some(&object.uid) {
+            return None;
+        }
+        self.deleted.remove(&object.key);
+        if let (Source::List, Some(listed)) = (source, &mut self.listed) {
+            listed.insert(object.key.clone());
+        }
+        if self.objects.get(&object.key).is_some_and(|slot| is_stale(&object, slot, source)) {
+            return None;
+        }
+        Some(self.insert(Arc::new(object), source == Source::Write))
+    }
+
+    /// Removes an object that the watch reports deleted, unless a later incarnation is known.
+    pub fn observe_deleted(&mut self, last: &Object) -> Option<Change> {
+        self.deleted.remove(&last.key);
+        let known = &self.objects.get(&last.key)?.object;
+        let later = known.uid != last.uid && !known.resource_version.at_most(&last.resource_version);
+        if later { None } else { self.remove(&last.key) }
+    }
+
+    /// Removes an object that this host deleted; it will not return under this uid.
+    pub fn forget_deleted(&mut self, key: &ObjectKey, uid: &str) -> Option<Change> {
+        if self.objects.get(key).is_some_and(|slot| *slot.object.uid != *uid) {
+            return None;
+        }
+        self.deleted.insert(key.clone(), uid.into());
+        self.remove(key)
+    }
+
+    /// Keeps an index over a field from now on. Idempotent.
+    pub fn add_index(&mut self, path: &FieldPath) {
+        if self.by_field.contains_key(path) {
+            return;
+        }
+        let mut index = FieldIndex::new();
+        for (key, slot) in &self.objects {
+            for value in path.values(&slot.object.json) {
+                index.entry(value).or_default().insert(key.clone());
+            }
+        }
+        self.by_field.insert(path.clone(), index);
+    }
+
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        self.objects.get(key).map(|slot| &slot.object)
+    }
+
+    /// All objects, in no order.
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.objects.values().map(|slot| &slot.object)
+    }
+
+    /// Keys of the objects whose controller has this uid.
+    pub fn owned_by(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.by_owner.get(uid).into_iter().flatten()
+    }
+
+    /// Keys of the objects with this value at an indexed path; `None` when the path has no index.
+    pub fn with_field(&self, path: &FieldPath, value: &str) -> Option<impl Iterator<Item = &ObjectKey>> {
+        self.by_field.get(path).map(|index| index.get(value).into_iter().flatten())
+    }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Bytes kept for the objects themselves, without indexes.
+    pub fn weight_bytes(&self) -> usize {
+        self.weight_bytes
+    }
+
+    fn insert(&mut self, object: Arc<Object>, fresh: bool) -> Change {
+        let key = object.key.clone();
+        let slot = Slot { object: Arc::clone(&object), fresh };
+        let old = self.objects.insert(key.clone(), slot).map(|slot| slot.object);
+        if let Some(old) = &old {
+            self.weight_bytes -= old.weight_bytes();
+            self.index(old, false);
+        }
+        self.weight_bytes += object.weight_bytes();
+        self.index(&object, true);
+        Change { key, old, new: Some(object) }
+    }
+
+    fn remove(&mut self, key: &ObjectKey) -> Option<Change> {
+        let old = self.objects.remove(key)?.object;
+        self.weight_bytes -= old.weight_bytes();
+        self.index(&old, false);
+        Some(Change { key: key.clone(), old: Some(old), new: None })
+    }
+
+    fn index(&mut self, object: &Object, present: bool) {
+        if let Some(owner) = &object.controller {
+            update(&mut self.by_owner, &owner.uid, &object.key, present);
+        }
+        for (path, index) in &mut self.by_field {
+            for value in path.values(&object.json) {
+                update(index, &value, &object.key, present);
+            }
+        }
+    }
+}
+
+/// A list is trusted over what an earlier watch said (a restored etcd counts from an older revision),
+/// but not over what was written since the list began.
+fn is_stale(object: &Object, known: &Slot, source: Source) -> bool {
+    (source != Source::List || known.fresh) && object.resource_version.at_most(&known.object.resource_version)
+}
+
+fn update(index: &mut FieldIndex, value: &str, key: &ObjectKey, present: bool) {
+    if present {
+        index.entry(value.into()).or_default().insert(key.clone());
+    } else if let Some(keys) = index.get_mut(value) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::Kind;
+
+    fn object(name: &str, uid: &str, version: u32, rest: &str) -> Object {
+        let text = format!(
+            r#"{{"metadata":{{"name":"{name}","namespace":"ns","uid":"{uid}","resourceVersion":"{version}"{rest}}},"spec":{{"theme":"t{version}"}}}}"#
+        );
+        Object::parse(&text, &Kind::new("v1", "X")).unwrap()
+    }
+
+    fn version(state: &State, name: &str) -> Option<String> {
+        state.get(&ObjectKey::new(Some("ns"), name)).map(|o| o.resource_version.0.to_string())
+    }
+
+    #[test]
+    fn an_old_watch_event_does_not_undo_a_write() {
+        let mut state = State::default();
+        state.apply(object("a", "u", 5, ""), Source::Watch);
+        assert!(state.apply(object("a", "u", 9, ""), Source::Write).is_some());
+        assert!(state.apply(object("a", "u", 7, ""), Source::Watch).is_none());
+        assert!(state.apply(object("a", "u", 9, ""), Source::Watch).is_none());
+        assert_eq!(version(&state, "a").unwrap(), "9");
+    }
+
+    #[test]
+    fn a_relist_drops_what_vanished_and_keeps_what_was_written_meanwhile() {
+        let mut state = State::default();
+        for name in ["stays", "vanishes"] {
+            state.apply(object(name, name, 1, ""), Source::Watch);
+        }
+        state.begin_relist();
+        state.apply(object("stays", "stays", 1, ""), Source::List);
+        state.apply(object("written", "w", 9, ""), Source::Write);
+        let gone: Vec<_> = state.end_relist().into_iter().map(|c| c.key.name.to_string()).collect();
+        assert_eq!(gone, ["vanishes"]);
+        assert!(version(&state, "written").is_some() && version(&state, "stays").is_some());
+    }
+
+    #[test]
+    fn a_relist_after_a_restored_backup_is_believed() {
+        let mut state = State::default();
+        state.apply(object("a", "u", 100, ""), Source::Watch);
+        state.begin_relist();
+        assert!(state.apply(object("a", "u", 40, ""), Source::List).is_some());
+        assert_eq!(version(&state, "a").unwrap(), "40");
+    }
+
+    #[test]
+    fn a_list_older_than_a_write_does_not_undo_it() {
+        let mut state = State::default();
+        state.begin_relist();
+        state.apply(object("a", "u", 9, ""), Source::Write);
+        assert!(state.apply(object("a", "u", 4, ""), Source::List).is_none());
+        assert!(state.end_relist().is_empty());
+        assert_eq!(version(&state, "a").unwrap(), "9");
+    }
+
+    #[test]
+    fn what_this_host_deleted_does_not_return_but_a_namesake_may() {
+        let mut state = State::default();
+        let key = ObjectKey::new(Some("ns"), "a");
+        state.apply(object("a", "u1", 5, ""), Source::Watch);
+        assert!(state.forget_deleted(&key, "u1").is_some());
+        assert!(state.apply(object("a", "u1", 6, ""), Source::Watch).is_none());
+        assert!(state.apply(object("a", "u2", 7, ""), Source::Watch).is_some());
+        assert!(state.observe_deleted(&object("a", "u1", 6, "")).is_none(), "an older incarnation");
+        assert_eq!(version(&state, "a").unwrap(), "7");
+        assert!(state.observe_deleted(&object("a", "u2", 8, "")).is_some());
+        assert!(state.is_empty());
+    }
+
+    #[test]
+    fn indexes_follow_the_objects() {
+        let mut state = State::default();
+        let theme = FieldPath::parse("spec.theme").unwrap();
+        let owner = r#","ownerReferences":[{"apiVersion":"v1","kind":"P","name":"p","uid":"pu","controller":true}]"#;
+        state.apply(object("a", "u", 1, owner), Source::Watch);
+        state.add_index(&theme);
+        let with = |state: &State, value: &str| state.with_field(&theme, value).unwrap().count();
+        assert_eq!((with(&state, "t1"), state.owned_by("pu").count()), (1, 1));
+        state.apply(object("a", "u", 2, ""), Source::Watch);
+        assert_eq!((with(&state, "t1"), with(&state, "t2"), state.owned_by("pu").count()), (0, 1, 0));
+        state.apply(object("a", "u", 3, owner), Source::Watch);
+        state.observe_deleted(&object("a", "u", 4, ""));
+        assert_eq!((with(&state, "t3"), state.owned_by("pu").count(), state.weight_bytes()), (0, 0, 0));
+        assert!(state.with_field(&FieldPath::parse("spec.other").unwrap(), "x").is_none());
+    }
+}

@@ -1,0 +1,206 @@
+//! The host: one process that runs all controllers of its configuration until it is told to stop.
+//!
+//! `run` connects, starts the admin endpoints and the engine, and starts each controller on its own
+//! ([`start`]): a module that cannot be loaded, or whose kinds do not exist yet, says so and leaves the
+//! others alone. On shutdown the queues close, reconciles under way get the grace period, and what is
+//! left is interrupted.
+
+mod plan;
+mod resync;
+mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use kube::Client;
+use kube::client::ClientBuilder;
+use parking_lot::Mutex;
+use polyreme_runtime::{Engine, EngineConfig};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use plan::{ManifestError, Plan, Watch};
+
+use crate::admin::{self, Readiness};
+use crate::api::resources::Resources;
+use crate::cache::{Cache, CacheId, Caches, Resource};
+use crate::clock::HostClock;
+use crate::config::{ControllerConfig, HostConfig};
+use crate::events::{EventSink, UidLookup};
+use crate::explain;
+use crate::metrics::Metrics;
+use crate::object::{Kind, ObjectKey};
+use crate::ownership::Ownership;
+use crate::queue::Queue;
+use crate::random::HostRandom;
+use crate::watch;
+use polyreme_selector::LabelSelector;
+
+/// Instances alive at once beyond the workers: `describe` calls at start.
+const SPARE_INSTANCES: u32 = 16;
+/// How old the cache size metrics may be: less than a usual scrape interval.
+const CACHE_METRICS_EVERY: Duration = Duration::from_secs(5);
+
+/// What all controllers share.
+pub struct Host {
+    config: HostConfig,
+    client: Client,
+    engine: Engine,
+    caches: Arc<Caches>,
+    resources: Arc<Resources>,
+    metrics: Metrics,
+    readiness: Readiness,
+    clock: Arc<HostClock>,
+    random: Arc<HostRandom>,
+    ownership: Ownership,
+    events: EventSink,
+    /// Watches, and everything else that lives as long as the host.
+    background: Mutex<JoinSet<()>>,
+    /// Queues of all controllers, to be closed on shutdown.
+    queues: Mutex<Vec<Arc<Queue>>>,
+}
+
+/// Runs the host until `shutdown` is cancelled.
+///
+/// # Errors
+/// When the cluster cannot be reached, the admin address is taken, the engine cannot start, or no
+/// controller at all could be loaded.
+pub async fn run(config: HostConfig, cluster: kube::Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let metrics = Metrics::new();
+    let client = connect(cluster, &metrics).await?;
+    let readiness = Readiness::default();
+    let admin = admin::serve(config.admin.address, metrics.clone(), readiness.clone(), shutdown.clone()).await?;
+    let host = Arc::new(Host::new(config, client, metrics, readiness)?);
+    host.background.lock().spawn(admin);
+    host.publish_cache_sizes();
+    let mut workers = Host::start_controllers(&host, &shutdown).await?;
+    shutdown.cancelled().await;
+    host.stop(&mut workers).await;
+    Ok(())
+}
+
+async fn connect(cluster: kube::Config, metrics: &Metrics) -> anyhow::Result<Client> {
+    let url = cluster.cluster_url.to_string();
+    let host = cluster.cluster_url.authority().map_or_else(|| url.clone(), ToString::to_string);
+    let builder = ClientBuilder::try_from(cluster).map_err(|failure| explain::client_error(&failure, &url))?;
+    let client = builder.with_layer(&metrics.client_layer(host)).build();
+    let version = client.apiserver_version().await.map_err(|failure| explain::client_error(&failure, &url))?;
+    info!(url, version = version.git_version, "connected to the API server");
+    Ok(client)
+}
+
+impl Host {
+    fn new(config: HostConfig, client: Client, metrics: Metrics, readiness: Readiness) -> anyhow::Result<Self> {
+        let workers: u32 = config.controllers.iter().map(|controller| controller.workers).sum();
+        let engine = EngineConfig {
+            cache_dir: config.cache_dir.clone(),
+            max_instances: workers.saturating_add(SPARE_INSTANCES),
+            ..EngineConfig::default()
+        };
+        let (events, publish_events) = EventSink::new(client.clone());
+        let mut background = JoinSet::new();
+        background.spawn(publish_events);
+        Ok(Self {
+            events,
+            background: Mutex::new(background),
+            engine: Engine::new(engine).context("failed to start the WebAssembly engine")?,
+            config,
+            client,
+            caches: Arc::default(),
+            resources: Arc::default(),
+            metrics,
+            readiness,
+            clock: Arc::new(HostClock::new()),
+            random: Arc::new(HostRandom),
+            ownership: Ownership::default(),
+            queues: Mutex::default(),
+        })
+    }
+
+    /// Loads all modules, then lets each controller come up in a task of its own.
+    async fn start_controllers(host: &Arc<Self>, shutdown: &CancellationToken) -> anyhow::Result<JoinSet<()>> {
+        let mut workers = JoinSet::new();
+        let loads = host.config.controllers.iter().map(|config| Self::load_or_report(host, config));
+        let loaded: Vec<_> = futures::future::join_all(loads).await.into_iter().flatten().collect();
+        let (total, usable) = (host.config.controllers.len(), loaded.len());
+        if usable == 0 && total > 0 {
+            bail!("none of the {total} controllers could be loaded; the messages above name each cause and remedy");
+        }
+        for loaded in loaded {
+            workers.spawn(Self::bring_up(Arc::clone(host), loaded, shutdown.clone()));
+        }
+        info!(usable, total, "controllers loaded");
+        Ok(workers)
+    }
+
+    async fn load_or_report(host: &Arc<Self>, config: &ControllerConfig) -> Option<start::Loaded> {
+        host.readiness.set(&config.name, Err("starting".to_owned()));
+        match start::load(host, config).await {
+            Ok(loaded) => Some(loaded),
+            Err(failure) => {
+                let why = explain::chain(&failure);
+                tracing::error!(controller = config.name, place = %config.place, "{why}");
+                host.readiness.set(&config.name, Err(why));
+                None
+            }
+        }
+    }
+
+    /// Until shutdown a controller may wait for its kinds and caches; once it works, it ends with its queue.
+    async fn bring_up(host: Arc<Self>, loaded: start::Loaded, shutdown: CancellationToken) {
+        let connected = tokio::select! {
+            connected = start::connect(&host, loaded) => connected,
+            () = shutdown.cancelled() => return,
+        };
+        connected.work(&host).await;
+    }
+
+    async fn stop(&self, workers: &mut JoinSet<()>) {
+        let grace = self.config.shutdown_grace_period;
+        info!(?grace, "shutting down: waiting for reconciles under way");
+        self.queues.lock().iter().for_each(|queue| queue.close());
+        let all_ended = async { while workers.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, all_ended).await.is_err() {
+            warn!("shutdownGracePeriod is over: interrupting {} controllers", workers.len());
+            workers.shutdown().await;
+        }
+        info!("stopped");
+    }
+
+    /// Uids of objects that events are about, as far as they are cached.
+    fn uid_lookup(&self) -> UidLookup {
+        let caches = Arc::clone(&self.caches);
+        Arc::new(move |object| {
+            let kind = Kind::new(&object.api_version, &object.kind);
+            let key = ObjectKey::new(object.namespace.as_deref(), &object.name);
+            caches.find(&kind, &key).map(|found| found.uid.to_string())
+        })
+    }
+
+    fn publish_cache_sizes(&self) {
+        let (caches, metrics) = (Arc::clone(&self.caches), self.metrics.clone());
+        self.background.lock().spawn(async move {
+            let mut tick = tokio::time::interval(CACHE_METRICS_EVERY);
+            loop {
+                tick.tick().await;
+                for cache in caches.all() {
+                    let (objects, bytes) = cache.size();
+                    metrics.cache(&cache.id.kind.api_version, &cache.id.kind.kind).set(objects, bytes);
+                }
+            }
+        });
+    }
+
+    /// The cache of a watch, started if it is the first to ask.
+    fn cache(&self, id: CacheId, resource: &Resource, selector: LabelSelector) -> Arc<Cache> {
+        let (cache, is_new) = self.caches.get_or_create(id, resource, selector);
+        if is_new {
+            let metrics = self.metrics.watch(&cache.id.kind.api_version, &cache.id.kind.kind);
+            let watch = watch::run(Arc::clone(&cache), self.client.clone(), metrics);
+            self.background.lock().spawn(watch);
+        }
+        cache
+    }
+}

@@ -1,0 +1,222 @@
+//! One controller from its configuration to its workers, in two stages.
+//!
+//! [`load`] needs no cluster: read the module, ask what it is, check that and the settings. What fails
+//! here fails until somebody changes something. [`connect`] needs the cluster and has patience: kinds
+//! may be installed later, rights may be granted later, so it waits, retries and says why in `/readyz`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use polyreme_runtime::wit::reconciler::Manifest;
+use polyreme_runtime::wit::types::Error as ApiError;
+use polyreme_runtime::{CallError, LoadError, Module, Session};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::plan::{ManifestError, Plan, Watch};
+use super::{Host, resync};
+use crate::api::ControllerApi;
+use crate::api::elide::Applied;
+use crate::cache::{Cache, Health, Resource};
+use crate::config::{ControllerConfig, ModuleSource, SettingsError, validate_settings};
+use crate::guest_log::GuestLog;
+use crate::permissions::Policy;
+use crate::queue::Queue;
+use crate::reconcile::Controller;
+use crate::route::Route;
+
+/// First and longest wait before the API server is asked again for a kind that it does not know.
+const KIND_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// After this long without a full list the log says so again; waiting goes on. Where controller-runtime
+/// would exit (2 min), a host that runs other controllers cannot.
+const CACHE_SYNC_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Why a controller cannot run until its module or its configuration is changed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The module is missing, damaged, or not made for this host.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// `describe` failed.
+    #[error(transparent)]
+    Describe(#[from] CallError),
+    /// What `describe` says makes no sense.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The settings do not fit the module's schema.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+/// A module that can be run.
+pub(super) struct Loaded {
+    pub config: ControllerConfig,
+    module: Module,
+    manifest: Manifest,
+    plan: Plan,
+}
+
+/// A controller whose caches are filled.
+pub(super) struct Connected {
+    controller: Arc<Controller>,
+    config: ControllerConfig,
+    caches: Vec<Arc<Cache>>,
+}
+
+/// Loads a module and asks what it is. Needs no cluster.
+pub(super) async fn load(host: &Host, config: &ControllerConfig) -> Result<Loaded, StartError> {
+    let ModuleSource::File(path) = &config.module;
+    let limits = config.limits.for_runtime();
+    let module = host.engine.load(&config.name, path.as_path(), limits).await?;
+    let log = Arc::new(GuestLog::for_describe(&config.name));
+    let manifest = module.describe(Session::for_describe(config.settings_json(), log)).await?;
+    let plan = Plan::new(&config.name, &manifest)?;
+    if let Some(schema) = &manifest.settings_schema {
+        validate_settings(schema, config)?;
+    }
+    info!(
+        controller = config.name,
+        module = manifest.name,
+        version = manifest.version,
+        digest = module.digest(),
+        "module loaded"
+    );
+    Ok(Loaded { config: config.clone(), module, manifest, plan })
+}
+
+/// Starts the watches and waits until every cache has had a full list.
+pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
+    let Loaded { config, module, manifest, plan } = loaded;
+    let queue = Arc::new(Queue::new(host.metrics.queue(&config.name)));
+    host.queues.lock().push(Arc::clone(&queue));
+    let primaries = open(host, &config, &plan.primary).await;
+    plan.indexes.iter().for_each(|path| primaries.add_index(path));
+    let mut caches = Vec::new();
+    for watch in plan.watches() {
+        let cache = open(host, &config, watch).await;
+        cache.add_route(Arc::new(Route {
+            queue: Arc::clone(&queue),
+            role: watch.role.clone(),
+            primaries: Arc::downgrade(&primaries),
+            caches: Arc::downgrade(&host.caches),
+        }));
+        caches.push(cache);
+    }
+    wait_for_lists(host, &config, &caches).await;
+    let controller = Arc::new(controller(host, &config, module, &manifest, primaries, queue));
+    Connected { controller, config, caches }
+}
+
+/// The cache of a watch, as soon as the API server knows the kind.
+async fn open(host: &Host, config: &ControllerConfig, watch: &Watch) -> Arc<Cache> {
+    let resource = resolve(host, config, watch).await;
+    host.cache(watch.cache.clone(), &resource, watch.selector.clone())
+}
+
+async fn resolve(host: &Host, config: &ControllerConfig, watch: &Watch) -> Resource {
+    let (mut wait, longest) = KIND_RETRY;
+    let mut said = None;
+    loop {
+        let failure: ApiError = match host.resources.resolve(&host.client, &watch.cache.kind).await {
+            Ok(resource) => return resource,
+            Err(failure) => failure,
+        };
+        if said.as_ref() != Some(&failure.message) {
+            warn!(controller = config.name, "waiting: {}", failure.message);
+            host.readiness.set(&config.name, Err(failure.message.clone()));
+            said = Some(failure.message);
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(longest);
+    }
+}
+
+async fn wait_for_lists(host: &Host, config: &ControllerConfig, caches: &[Arc<Cache>]) {
+    for cache in caches {
+        host.readiness.set(&config.name, Err(format!("waiting for the list of {}", cache.id.kind)));
+        let mut health = cache.subscribe();
+        loop {
+            tokio::select! {
+                () = cache.listed() => break,
+                _ = health.changed() => (),
+                () = tokio::time::sleep(CACHE_SYNC_TIMEOUT) => {
+                    warn!(controller = config.name, kind = %cache.id.kind, "still waiting for the list");
+                }
+            }
+            if let Health::Failing(advice) = cache.health() {
+                host.readiness.set(&config.name, Err(advice));
+            }
+        }
+    }
+}
+
+fn controller(
+    host: &Host,
+    config: &ControllerConfig,
+    module: Module,
+    manifest: &Manifest,
+    primaries: Arc<Cache>,
+    queue: Arc<Queue>,
+) -> Controller {
+    let module_metrics = host.metrics.module(&config.name);
+    let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
+    let api = ControllerApi {
+        client: host.client.clone(),
+        resources: Arc::clone(&host.resources),
+        caches: Arc::clone(&host.caches),
+        policy: Policy::new(&config.name, Arc::clone(&host.config.path), manifest, config.grants.clone()),
+        field_manager: manifest.name.clone(),
+        applied: Applied::default(),
+        in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
+        metrics: module_metrics.clone(),
+    };
+    Controller {
+        name: config.name.clone(),
+        module,
+        primaries,
+        queue,
+        api: Arc::new(api),
+        ownership: host.ownership.clone(),
+        settings: config.settings_json(),
+        events: Arc::new(host.events.controller(&config.name, host.uid_lookup(), module_metrics.clone())),
+        guest_metrics: Arc::new(host.metrics.guest(&config.name)),
+        clock: host.clock.clone(),
+        random: host.random.clone(),
+        metrics: host.metrics.controller(&config.name, config.workers),
+        module_metrics,
+        last_uids: Mutex::default(),
+    }
+}
+
+impl Connected {
+    /// Works until the queue is closed and every worker is done.
+    pub(super) async fn work(self, host: &Host) {
+        let Self { controller, config, caches } = self;
+        info!(controller = config.name, workers = config.workers, queued = controller.queue.depth(), "controller started");
+        let mut workers = JoinSet::new();
+        for _ in 0..config.workers {
+            workers.spawn(Arc::clone(&controller).work());
+        }
+        let (primaries, queue) = (Arc::clone(&controller.primaries), Arc::clone(&controller.queue));
+        let mut helpers = JoinSet::new();
+        helpers.spawn(resync::run(primaries, queue, config.resync, host.random.clone()));
+        helpers.spawn(follow_health(host.readiness.clone(), config.name, caches));
+        while workers.join_next().await.is_some() {}
+    }
+}
+
+/// A controller is ready while all of its watches are.
+async fn follow_health(readiness: crate::admin::Readiness, name: String, caches: Vec<Arc<Cache>>) {
+    let mut healths: Vec<_> = caches.iter().map(|cache| cache.subscribe()).collect();
+    loop {
+        let failing = healths.iter_mut().find_map(|health| match &*health.borrow_and_update() {
+            Health::Failing(advice) => Some(advice.clone()),
+            Health::Starting | Health::Synced => None,
+        });
+        readiness.set(&name, failing.map_or(Ok(()), Err));
+        let changes = healths.iter_mut().map(|health| Box::pin(health.changed()));
+        let _ = futures::future::select_all(changes).await;
+    }
+}

@@ -1,0 +1,222 @@
+//! The reconcile loop: the only place that calls a guest's `reconcile`.
+//!
+//! A worker takes a key, asks for the right to reconcile it, reads the object from the cache, runs the
+//! module in a fresh instance, and tells the queue what came of it. The key is handed back only when
+//! every write that the guest sent has been answered, so the next reconcile of the object reads them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use polyreme_runtime::wit::reconciler::{Action, Failure, Request};
+use polyreme_runtime::wit::types::ObjectRef;
+use polyreme_runtime::{CallError, CallStats, Clock, Events, FaultKind, Metrics, Module, Random, Session};
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, debug, error, info_span, warn};
+
+use crate::api::{ControllerApi, ReconcileApi};
+use crate::cache::Cache;
+use crate::guest_log::GuestLog;
+use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
+use crate::object::{Object, ObjectKey};
+use crate::ownership::{Ownership, Permit};
+use crate::queue::schedule::{BACKOFF_BASE, Outcome, Popped};
+use crate::queue::{Queue, Work};
+
+/// Shortest `requeue-after`: a guest that asks for 0 would otherwise spin.
+const MIN_REQUEUE: Duration = BACKOFF_BASE;
+/// Longest `requeue-after`: 30 days, far beyond any resync.
+const MAX_REQUEUE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// One controller, ready to work.
+pub struct Controller {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its code.
+    pub module: Module,
+    /// The objects it reconciles.
+    pub primaries: Arc<Cache>,
+    /// Which of them are due.
+    pub queue: Arc<Queue>,
+    /// The API, as far as it is granted.
+    pub api: Arc<ControllerApi>,
+    /// What this host owns.
+    pub ownership: Ownership,
+    /// `settings` as JSON text.
+    pub settings: Arc<str>,
+    /// Where its events go.
+    pub events: Arc<dyn Events>,
+    /// Where its metrics go.
+    pub guest_metrics: Arc<dyn Metrics>,
+    /// Its clock.
+    pub clock: Arc<dyn Clock>,
+    /// Its randomness.
+    pub random: Arc<dyn Random>,
+    /// `controller_runtime_*`.
+    pub metrics: ControllerMetrics,
+    /// `polyreme_module_*`.
+    pub module_metrics: ModuleMetrics,
+    /// Uids of the objects reconciled so far, for the last reconcile after they are gone.
+    pub last_uids: Mutex<HashMap<ObjectKey, Box<str>>>,
+}
+
+type Verdict = Result<(Result<Action, Failure>, CallStats), CallError>;
+
+impl Controller {
+    /// Works until the queue is closed.
+    pub async fn work(self: Arc<Self>) {
+        while let Some(work) = self.queue.next().await {
+            let outcome = self.take(&work).await;
+            self.queue.finish(work, outcome);
+        }
+    }
+
+    async fn take(&self, work: &Work) -> Outcome {
+        let key = &work.popped.key;
+        let Some(permit) = self.ownership.permit(key) else { return Outcome::Forget };
+        let _active = self.metrics.active_worker();
+        let id = format!("{:016x}", self.random.number());
+        let span = info_span!("reconcile", controller = self.name, object = %key, reconcile_id = id);
+        self.reconcile(&work.popped, id, permit).instrument(span).await
+    }
+
+    async fn reconcile(&self, popped: &Popped<ObjectKey>, id: String, permit: Permit) -> Outcome {
+        let started = tokio::time::Instant::now();
+        let current = self.primaries.get(&popped.key);
+        let uid = self.uid_of(&popped.key, current.as_deref());
+        let outstanding = TaskTracker::new();
+        let request = self.request(popped, current.as_deref(), &uid, id, &permit);
+        let session = self.session(&request, current.as_deref(), permit, &outstanding);
+        self.module_metrics.instantiated();
+        let verdict = self.module.reconcile(request, session).await;
+        outstanding.close();
+        outstanding.wait().await;
+        let (result, outcome) = self.judge(&verdict);
+        self.account(&verdict);
+        self.metrics.reconcile_done(result, started.elapsed().as_secs_f64());
+        if current.is_none() && outcome == Outcome::Forget {
+            self.last_uids.lock().remove(&popped.key);
+        }
+        outcome
+    }
+
+    fn uid_of(&self, key: &ObjectKey, current: Option<&Object>) -> Box<str> {
+        let mut uids = self.last_uids.lock();
+        let Some(object) = current else {
+            return uids.get(key).cloned().unwrap_or_else(|| "unknown".into());
+        };
+        uids.insert(key.clone(), object.uid.clone());
+        object.uid.clone()
+    }
+
+    fn request(
+        &self,
+        popped: &Popped<ObjectKey>,
+        current: Option<&Object>,
+        uid: &str,
+        id: String,
+        permit: &Permit,
+    ) -> Request {
+        let generation = current.map_or("gone".to_owned(), |object| object.generation.to_string());
+        Request {
+            object: self.object_ref(&popped.key),
+            current: current.map(|object| object.json.to_string()),
+            id,
+            attempt: popped.failures,
+            idempotency_key: format!("{uid}-{generation}"),
+            epoch: permit.epoch,
+        }
+    }
+
+    fn object_ref(&self, key: &ObjectKey) -> ObjectRef {
+        let kind = &self.primaries.id.kind;
+        ObjectRef {
+            api_version: kind.api_version.to_string(),
+            kind: kind.kind.to_string(),
+            namespace: key.namespace.as_deref().map(str::to_owned),
+            name: key.name.to_string(),
+        }
+    }
+
+    fn session(
+        &self,
+        request: &Request,
+        current: Option<&Object>,
+        permit: Permit,
+        outstanding: &TaskTracker,
+    ) -> Session {
+        let api = ReconcileApi {
+            shared: Arc::clone(&self.api),
+            kind: self.primaries.id.kind.clone(),
+            key: ObjectKey::new(request.object.namespace.as_deref(), &request.object.name),
+            uid: current.map(|object| object.uid.clone()),
+            permit,
+            outstanding: outstanding.clone(),
+        };
+        Session {
+            kubernetes: Arc::new(api),
+            events: Arc::clone(&self.events),
+            log: Arc::new(GuestLog::new(&self.name, &request.object, &request.id)),
+            metrics: Arc::clone(&self.guest_metrics),
+            settings: Arc::clone(&self.settings),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+        }
+    }
+
+    /// What the verdict means for the queue and the metrics, with a line in the log.
+    fn judge(&self, verdict: &Verdict) -> (ReconcileResult, Outcome) {
+        match verdict {
+            Ok((Ok(Action::Done), _)) => {
+                debug!("reconciled");
+                (ReconcileResult::Success, Outcome::Forget)
+            }
+            Ok((Ok(Action::RequeueAfter(millis)), _)) => {
+                let delay = Duration::from_millis(*millis).clamp(MIN_REQUEUE, MAX_REQUEUE);
+                debug!(?delay, "reconciled, to be requeued");
+                (ReconcileResult::RequeueAfter, Outcome::After(delay))
+            }
+            Ok((Err(Failure::Retry(why)), _)) => {
+                warn!("reconcile failed, to be retried: {why}");
+                (ReconcileResult::Error, Outcome::Backoff)
+            }
+            Ok((Err(Failure::Terminal(why)), _)) => {
+                error!("reconcile failed, not to be retried until the object changes: {why}");
+                (ReconcileResult::TerminalError, Outcome::Forget)
+            }
+            Err(failure) => {
+                error!("{failure}");
+                (self.count_fault(failure), Outcome::Backoff)
+            }
+        }
+    }
+
+    fn count_fault(&self, failure: &CallError) -> ReconcileResult {
+        let CallError::Guest(fault) = failure else { return ReconcileResult::Error };
+        self.module_metrics.trapped(trap_kind(&fault.kind));
+        match fault.kind {
+            FaultKind::WallTime { .. } => ReconcileResult::Timeout,
+            _ => ReconcileResult::Panic,
+        }
+    }
+
+    fn account(&self, verdict: &Verdict) {
+        let stats = match verdict {
+            Ok((_, stats)) => stats,
+            Err(failure) => failure.stats(),
+        };
+        self.module_metrics.cpu(stats.cpu_time);
+        self.module_metrics.memory_high_water(stats.memory_high_water_bytes);
+    }
+}
+
+fn trap_kind(kind: &FaultKind) -> TrapKind {
+    match kind {
+        FaultKind::Trap { .. } | FaultKind::StackOverflow { .. } => TrapKind::Trap,
+        FaultKind::CpuTime { .. } => TrapKind::CpuTime,
+        FaultKind::WallTime { .. } => TrapKind::WallTime,
+        FaultKind::Memory { .. } => TrapKind::Memory,
+        _ => TrapKind::Other,
+    }
+}
