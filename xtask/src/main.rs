@@ -14,6 +14,7 @@ mod kube;
 mod paths;
 mod process;
 mod progress;
+mod signal;
 mod stop;
 mod suite;
 mod supervise;

@@ -11,8 +11,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::signal::{self, Signal};
 use crate::{stop, wait};
 
 /// Time to shut down cleanly before SIGKILL; a host drains for at most 30 s by default but
@@ -25,7 +25,6 @@ const TAIL_LINES: usize = 25;
 pub(crate) struct Process {
     name: String,
     child: Child,
-    group: Pid,
     log: PathBuf,
 }
 
@@ -45,9 +44,8 @@ impl Process {
             .process_group(0)
             .spawn()
             .with_context(|| format!("failed to start {name}"))?;
-        let group = group_of(&child)?;
-        stop::register(group);
-        Ok(Self { name: name.to_owned(), child, group, log: log.to_owned() })
+        stop::register(child.id());
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
     }
 
     /// The process id, which is also the group's.
@@ -71,12 +69,12 @@ impl Process {
     /// SIGTERM, then SIGKILL to whatever is left of the group.
     pub(crate) fn stop(&mut self) {
         if self.exited().is_none() {
-            let _ = kill_process_group(self.group, Signal::TERM);
+            signal::to_group(self.pid(), Signal::Terminate);
             wait::quietly(GRACE, || self.exited().is_some());
         }
-        let _ = kill_process_group(self.group, Signal::KILL);
+        signal::to_group(self.pid(), Signal::Kill);
         let _ = self.child.wait();
-        stop::unregister(self.group);
+        stop::unregister(self.pid());
     }
 }
 
@@ -105,21 +103,16 @@ fn wait_for(name: &str, command: &mut Command) -> Result<ExitStatus> {
         .process_group(0)
         .spawn()
         .with_context(|| format!("failed to start {name}"))?;
-    foreground(&mut child, Child::wait)?.with_context(|| format!("failed to wait for {name}"))
+    foreground(&mut child, Child::wait).with_context(|| format!("failed to wait for {name}"))
 }
 
-/// Waits for a child that a signal may end.
-pub(crate) fn foreground<T>(child: &mut Child, wait: impl FnOnce(&mut Child) -> T) -> Result<T> {
-    let group = group_of(child)?;
+/// Waits for a child, the leader of its group, that a signal may end.
+pub(crate) fn foreground<T>(child: &mut Child, wait: impl FnOnce(&mut Child) -> T) -> T {
+    let group = child.id();
     stop::register(group);
     let result = stop::in_foreground(group, || wait(child));
     stop::unregister(group);
-    Ok(result)
-}
-
-fn group_of(child: &Child) -> Result<Pid> {
-    let raw = i32::try_from(child.id()).context("failed to read a process id")?;
-    Pid::from_raw(raw).context("failed to read a process id: it is 0")
+    result
 }
 
 /// The last lines of a log, or a word about why there are none.
@@ -143,15 +136,15 @@ mod tests {
         Process::start("sleeper", command, &dir.join("log")).unwrap()
     }
 
-    fn is_alive(group: Pid) -> bool {
-        rustix::process::test_kill_process_group(group).is_ok()
+    fn is_alive(group: u32) -> bool {
+        signal::to_group(group, Signal::Probe)
     }
 
     #[test]
     fn a_dropped_process_takes_its_children_with_it() {
         let dir = tempfile::tempdir().unwrap();
         let process = sleeper(dir.path());
-        let group = process.group;
+        let group = process.pid();
         assert!(is_alive(group));
         drop(process);
         assert!(wait::quietly(GRACE, || !is_alive(group)));

@@ -71,7 +71,7 @@ fn follow(command: &mut Command, mut see: impl FnMut(&str)) -> Result<(ExitStatu
             see(&line);
             keep(&mut lines, line);
         })
-    })?;
+    });
     Ok((status.context("failed to wait for a command")?, lines))
 }
 

@@ -6,25 +6,30 @@
 //! exactly as they do on success. A second signal kills what is left and exits at once.
 
 use std::collections::BTreeSet;
-use std::process;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{process, thread};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::signal::{self, Signal};
 
 /// What shells report for a command that SIGINT ended.
 pub(crate) const EXIT_CODE: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// The command whose end is being waited for without looking at the flag.
-static FOREGROUND: Mutex<Option<Pid>> = Mutex::new(None);
+static FOREGROUND: Mutex<Option<u32>> = Mutex::new(None);
 /// Process groups that are alive, for the second signal.
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+static GROUPS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// Takes over SIGINT, SIGTERM and SIGHUP.
 pub(crate) fn install() -> Result<()> {
-    ctrlc::set_handler(on_signal).context("failed to install the signal handler")
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("failed to listen for signals")?;
+    thread::spawn(move || signals.forever().for_each(|_| on_signal()));
+    Ok(())
 }
 
 /// Whether the user asked to stop.
@@ -41,17 +46,17 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Remembers a process group until it has ended.
-pub(crate) fn register(group: Pid) {
-    with(&GROUPS, |groups| groups.insert(group.as_raw_nonzero().get()));
+pub(crate) fn register(group: u32) {
+    with(&GROUPS, |groups| groups.insert(group));
 }
 
 /// Forgets a process group that has ended.
-pub(crate) fn unregister(group: Pid) {
-    with(&GROUPS, |groups| groups.remove(&group.as_raw_nonzero().get()));
+pub(crate) fn unregister(group: u32) {
+    with(&GROUPS, |groups| groups.remove(&group));
 }
 
 /// Runs `wait` while a signal ends `group`, so that `wait` returns.
-pub(crate) fn in_foreground<T>(group: Pid, wait: impl FnOnce() -> T) -> T {
+pub(crate) fn in_foreground<T>(group: u32, wait: impl FnOnce() -> T) -> T {
     with(&FOREGROUND, |foreground| *foreground = Some(group));
     let result = wait();
     with(&FOREGROUND, |foreground| *foreground = None);
@@ -65,14 +70,14 @@ fn on_signal() {
     }
     if let Some(group) = with(&FOREGROUND, |foreground| *foreground) {
         // It may have ended on its own meanwhile.
-        let _ = kill_process_group(group, Signal::TERM);
+        signal::to_group(group, Signal::Terminate);
     }
 }
 
 fn kill_everything() {
     let groups = with(&GROUPS, |groups| std::mem::take(groups));
-    for group in groups.into_iter().filter_map(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
+    for group in groups {
+        signal::to_group(group, Signal::Kill);
     }
 }
 

@@ -115,6 +115,7 @@ fn write_atomically(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::{Signal, to_process};
 
     const LIMIT: Duration = Duration::from_secs(20);
 
@@ -132,13 +133,8 @@ mod tests {
         }
     }
 
-    fn pid(dir: &Path) -> i32 {
+    fn pid(dir: &Path) -> u32 {
         fs::read_to_string(dir.join("pid")).unwrap().parse().unwrap()
-    }
-
-    fn kill(pid: i32) {
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
 
     #[test]
@@ -146,7 +142,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let supervised = Supervised::start(server(dir.path(), "sleep 600")).unwrap();
         let first = pid(dir.path());
-        kill(first);
+        assert!(to_process(first, Signal::Kill));
         assert!(quietly(LIMIT, || pid(dir.path()) != first));
         supervised.expect_running().unwrap();
     }
