@@ -11,10 +11,12 @@ mod kinds;
 mod merge_keys;
 mod metadata;
 pub mod names;
+mod validation;
 
 pub use defaults::{default_object, prepare_create};
 pub use kinds::{BuiltinResource, find, find_kind, resources};
 pub use metadata::{check_metadata, check_metadata_update, check_name};
+pub use validation::validate;
 
 use std::sync::Arc;
 

@@ -178,6 +178,15 @@ pub fn builtin_columns(group: &str, kind: &str) -> Vec<Column> {
         .unwrap_or_else(default_columns)
 }
 
+/// A label selector object in the syntax of selector strings; empty when it selects all.
+#[must_use]
+pub fn selector_text(selector: &Value) -> String {
+    match workloads::selector(Some(selector)) {
+        text if text == "<none>" => String::new(),
+        text => text,
+    }
+}
+
 fn default_columns() -> Vec<Column> {
     let created = |view: &View<'_>| Value::from(view.text("/metadata/creationTimestamp"));
     vec![name(), Column::made("Created At", "date", 0, created)]

@@ -10,7 +10,10 @@ mod workloads;
 
 use serde_json::{Map, Value, json};
 
-/// Fills in the defaults of an object of a built-in kind. Other kinds are left alone.
+use crate::schema::fill_structs;
+
+/// Fills in the defaults of an object of a built-in kind, and the structs that are always
+/// there (`status: {}`). Other kinds are left alone.
 ///
 /// # Example
 /// ```
@@ -18,9 +21,17 @@ use serde_json::{Map, Value, json};
 /// use serde_json::json;
 /// let mut secret = json!({"stringData": {"user": "me"}});
 /// default_object("", "Secret", &mut secret);
-/// assert_eq!(secret, json!({"data": {"user": "bWU="}, "type": "Opaque"}));
+/// assert_eq!(secret, json!({"metadata": {}, "data": {"user": "bWU="}, "type": "Opaque"}));
 /// ```
 pub fn default_object(group: &str, kind: &str, object: &mut Value) {
+    let resource = super::resources().iter().find(|r| r.group == group && r.kind == kind);
+    if let Some(resource) = resource {
+        fill_structs(&resource.schema(), object);
+    }
+    set_defaults(group, kind, object);
+}
+
+fn set_defaults(group: &str, kind: &str, object: &mut Value) {
     let Value::Object(map) = object else { return };
     match (group, kind) {
         ("", "Pod") => pods::pod(map),

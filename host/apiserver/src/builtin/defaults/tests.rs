@@ -3,7 +3,7 @@
 use super::*;
 
 fn defaulted(group: &str, kind: &str, mut object: Value) -> Value {
-    default_object(group, kind, &mut object);
+    set_defaults(group, kind, &mut object);
     object
 }
 
@@ -110,4 +110,13 @@ fn requests_default_to_limits_in_pods_and_decide_the_class() {
     prepare_create("", "Pod", &mut pod);
     assert_eq!(pod["spec"]["containers"][0]["resources"]["requests"], json!({"cpu": "1", "memory": "1Gi"}));
     assert_eq!(pod["status"], json!({"phase": "Pending", "qosClass": "Guaranteed"}));
+}
+
+#[test]
+fn structs_that_are_always_there_are_there() {
+    let mut deployment = json!({"spec": {"template": {"spec": {"containers": [{"name": "c"}]}}}});
+    default_object("apps", "Deployment", &mut deployment);
+    assert_eq!(deployment["status"], json!({}));
+    assert_eq!(deployment["metadata"], json!({}));
+    assert_eq!(deployment["spec"]["template"]["metadata"], json!({}));
 }

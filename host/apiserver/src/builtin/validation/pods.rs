@@ -1,0 +1,135 @@
+//! Rules of pods and pod templates.
+
+use serde_json::Value;
+
+use super::{Place, duplicates, names};
+use crate::schema::Cause;
+
+pub(super) fn pod(root: &Place<'_>, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    spec(&root.child("spec"), causes);
+    if let Some(old) = old {
+        mostly_immutable(root, old, causes);
+    }
+}
+
+pub(super) fn template(template: &Place<'_>, causes: &mut Vec<Cause>) {
+    let metadata = template.child("metadata");
+    if let Some(value) = metadata.value {
+        super::super::metadata::check_metadata(value, &metadata.path, causes);
+    }
+    spec(&template.child("spec"), causes);
+}
+
+fn spec(spec: &Place<'_>, causes: &mut Vec<Cause>) {
+    let volumes = spec.child("volumes");
+    for volume in volumes.entries() {
+        let name = volume.child("name");
+        name.require(causes);
+        if !name.is_empty() {
+            name.explain(names::dns_label(name.text()), causes);
+        }
+    }
+    duplicates(volumes.entries().map(|volume| volume.child("name")), causes);
+    spec.child("containers").require(causes);
+    let known: Vec<&str> = volumes.entries().map(|volume| volume.child("name").text()).collect();
+    let both = ["initContainers", "containers"];
+    for container in both.iter().flat_map(|list| spec.child(list).entries()) {
+        self::container(&container, &known, causes);
+    }
+    let all = both.iter().flat_map(|list| spec.child(list).entries());
+    duplicates(all.map(|container| container.child("name")), causes);
+    spec.child("restartPolicy").one_of(&["Always", "OnFailure", "Never"], causes);
+    spec.child("dnsPolicy").one_of(&["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], causes);
+    spec.child("terminationGracePeriodSeconds").not_negative(causes);
+}
+
+fn container(container: &Place<'_>, volumes: &[&str], causes: &mut Vec<Cause>) {
+    let name = container.child("name");
+    name.require(causes);
+    if !name.is_empty() {
+        name.explain(names::dns_label(name.text()), causes);
+    }
+    container.child("image").require(causes);
+    container.child("imagePullPolicy").one_of(&["Always", "IfNotPresent", "Never"], causes);
+    for port in container.child("ports").entries() {
+        self::port(&port, causes);
+    }
+    for variable in container.child("env").entries() {
+        self::variable(&variable, causes);
+    }
+    for mount in container.child("volumeMounts").entries() {
+        self::mount(&mount, volumes, causes);
+    }
+    let paths = container.child("volumeMounts").entries().map(|mount| mount.child("mountPath"));
+    let mut repeated = Vec::new();
+    duplicates(paths, &mut repeated);
+    let unique = |cause: &Cause| Cause::invalid(&cause.field, &Value::from(last_quoted(&cause.message)), "must be unique");
+    causes.extend(repeated.iter().map(unique));
+}
+
+/// The value out of `Duplicate value: "x"`.
+fn last_quoted(message: &str) -> &str {
+    message.split('"').nth(1).unwrap_or_default()
+}
+
+fn port(port: &Place<'_>, causes: &mut Vec<Cause>) {
+    let number = port.child("containerPort");
+    match number.number() {
+        None | Some(0) => causes.push(Cause::required(&number.path, "")),
+        Some(value) => number.explain(names::port_number(value), causes),
+    }
+    let name = port.child("name");
+    if !name.is_empty() {
+        name.explain(names::port_name(name.text()), causes);
+    }
+    port.child("protocol").one_of(&["SCTP", "TCP", "UDP"], causes);
+}
+
+fn variable(variable: &Place<'_>, causes: &mut Vec<Cause>) {
+    let name = variable.child("name");
+    name.require(causes);
+    if name.text().contains('=') {
+        let detail = "a valid environment variable name must consist only of printable ASCII characters other than '='";
+        causes.push(name.invalid(detail));
+    }
+    let source = variable.child("valueFrom");
+    if source.value.is_some() && !variable.child("value").is_empty() {
+        let detail = "may not be specified when `value` is not empty";
+        causes.push(Cause::invalid(&source.path, &Value::from(""), detail));
+    }
+}
+
+fn mount(mount: &Place<'_>, volumes: &[&str], causes: &mut Vec<Cause>) {
+    let name = mount.child("name");
+    name.require(causes);
+    if !name.is_empty() && !volumes.contains(&name.text()) {
+        let head = format!("Not found: {:?}", name.text());
+        causes.push(Cause { field: name.path.clone(), reason: "FieldValueNotFound", message: head });
+    }
+    mount.child("mountPath").require(causes);
+}
+
+/// What may change in a pod: images, tolerations added, the deadline, the grace period when
+/// negative. Everything else is refused as one field.
+fn mostly_immutable(root: &Place<'_>, old: &Value, causes: &mut Vec<Cause>) {
+    let frozen = |spec: Option<&Value>| {
+        let mut spec = spec.cloned().unwrap_or_default();
+        for list in ["containers", "initContainers"] {
+            let entries = spec.get_mut(list).and_then(Value::as_array_mut);
+            for container in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+                container.remove("image");
+                container.remove("resources");
+            }
+        }
+        if let Some(map) = spec.as_object_mut() {
+            for field in ["tolerations", "activeDeadlineSeconds", "terminationGracePeriodSeconds", "nodeName", "schedulingGates", "ephemeralContainers"] {
+                map.remove(field);
+            }
+        }
+        spec
+    };
+    if frozen(root.child("spec").value) != frozen(old.get("spec")) {
+        let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+        causes.push(Cause::forbidden("spec", detail));
+    }
+}
