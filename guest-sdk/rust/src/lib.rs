@@ -1,4 +1,137 @@
 //! Write Kubernetes controllers in Rust as WebAssembly components for Polyreme.
+//!
+//! You write a type for your kind and one function, `reconcile`. The host does the rest:
+//! watches, cache, work queue, retries, credentials, and sharing the objects out among its
+//! replicas. There is no async, no `unsafe`, no WIT and no linker flag on your side.
+//!
+//! # A controller
+//!
+//! ```
+//! use polyreme_sdk::k8s_openapi::api::core::v1::ConfigMap;
+//! use polyreme_sdk::{Action, Context, Controller, Error, Manifest, Object};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize)]
+//! struct HelloSpec {
+//!     who: String,
+//! }
+//!
+//! polyreme_sdk::resource! {
+//!     struct Hello {
+//!         api_version: "example.polyreme.dev/v1",
+//!         plural: "hellos",
+//!         scope: Namespaced,
+//!         spec: HelloSpec,
+//!     }
+//! }
+//!
+//! struct Greeter;
+//!
+//! impl Controller for Greeter {
+//!     type Primary = Hello;
+//!
+//!     fn manifest() -> Manifest {
+//!         Manifest::new("hello").owns::<ConfigMap>()
+//!     }
+//!
+//!     fn reconcile(ctx: &Context, hello: Hello) -> Result<Action, Error> {
+//!         let greeting = format!("Hello, {}!", hello.spec.who);
+//!         let data = Some([("greeting".to_owned(), greeting)].into());
+//!         ctx.apply(&ConfigMap { metadata: hello.child(hello.name()), data, ..Default::default() })?;
+//!         Ok(Action::Done)
+//!     }
+//! }
+//!
+//! polyreme_sdk::controller!(Greeter);
+//! ```
+//!
+//! The crate is a library with `crate-type = ["cdylib", "rlib"]` that depends on
+//! `polyreme-sdk` and `serde`. `polyreme build` makes the component, `polyreme run --config
+//! polyreme.yaml` runs it; `docs/writing-controllers.md` walks from an empty folder to an
+//! object that is Ready, and `examples/webhosting` is a controller of real size.
+//!
+//! # Its test
+//!
+//! A reconcile is tested natively, by `cargo test`, on a [cluster in memory](testing) that
+//! also refuses what the host would refuse:
+//!
+//! ```
+//! # use polyreme_sdk::k8s_openapi::api::core::v1::ConfigMap;
+//! # use polyreme_sdk::{Action, Context, Controller, Error, Manifest, Object};
+//! # #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+//! # struct HelloSpec { who: String }
+//! # polyreme_sdk::resource! {
+//! #     struct Hello {
+//! #         api_version: "example.polyreme.dev/v1",
+//! #         plural: "hellos",
+//! #         scope: Namespaced,
+//! #         spec: HelloSpec,
+//! #     }
+//! # }
+//! # struct Greeter;
+//! # impl Controller for Greeter {
+//! #     type Primary = Hello;
+//! #     fn manifest() -> Manifest { Manifest::new("hello").owns::<ConfigMap>() }
+//! #     fn reconcile(ctx: &Context, hello: Hello) -> Result<Action, Error> {
+//! #         let metadata = hello.child(hello.name());
+//! #         ctx.apply(&ConfigMap { metadata, ..Default::default() })?;
+//! #         Ok(Action::Done)
+//! #     }
+//! # }
+//! use polyreme_sdk::testing::Fake;
+//!
+//! let mut hello = Hello::new("kim", HelloSpec { who: "Kim".into() });
+//! hello.metadata.namespace = Some("default".into());
+//! let cluster = Fake::new().with(&hello);
+//!
+//! cluster.reconcile::<Greeter>("default/kim").unwrap();
+//! assert_eq!(cluster.take_writes(), ["apply ConfigMap default/kim"]);
+//! cluster.reconcile::<Greeter>("default/kim").unwrap();
+//! assert!(cluster.take_writes().is_empty());
+//! ```
+//!
+//! # Where to find what
+//!
+//! | You want to | Use |
+//! |---|---|
+//! | read | [`Context::get`], [`Context::get_opt`], [`Context::list`], [`Context::live`] |
+//! | write | [`Context::apply`], [`Context::apply_all`], [`Context::patch_status`], [`Context::delete`] |
+//! | make children | [`Object::child`], [`Object::controller_reference`] |
+//! | clean up before an object goes | [`Context::finalizer`], [`Context::finalized`] |
+//! | report conditions | [`conditions::set`] |
+//! | tell people | [`Context::event`], [`info!`] and its kin, [`Context::count`] |
+//! | read `settings:` | [`Context::settings`] |
+//! | know the time, draw a number | [`Context::now`], [`Context::random_number`] |
+//! | come back later | [`Action::RequeueAfter`] |
+//! | give up | [`Error::terminal`], [`Error::retry`] |
+//! | watch other kinds | [`Manifest::watches`] |
+//!
+//! # Types
+//!
+//! Every type with k8s-openapi's `Resource` and `Metadata` traits is a kind here: the
+//! built-in ones from [`k8s_openapi::api`] (Kubernetes 1.36), your own by [`resource!`].
+//! What was tried on `wasm32-unknown-unknown`:
+//!
+//! - **k8s-openapi** compiles as it is, and costs only what is used. It brings jiff for
+//!   times, a third of a small module. The default: users know it, and it is typed.
+//! - **Types of your own** by [`resource!`] are the smallest and fastest to read, since
+//!   what they do not name is skipped; give `kind:` to read a part of a built-in kind, as
+//!   webhosting does with the status of its Deployments.
+//! - **kube-core** compiles as well; its traits are implemented for all types above, so
+//!   helpers written for kube-rs work on them. The SDK does not need it.
+//!
+//! SIZES
+//!
+//! # What WebAssembly changes
+//!
+//! There is no clock, no environment, no network and no thread: `Instant::now`,
+//! `SystemTime::now` and `thread::sleep` panic, `println!` goes nowhere. Time, chance and
+//! logs come from the [`Context`], which also makes a reconcile repeatable. A panic ends
+//! the reconcile, reaches the host's log with its message, file and line, and is tried
+//! again. Every reconcile starts in a fresh instance: statics do not survive.
+//!
+//! Polyreme's limits apply (memory, CPU time, wall time, size of one object): see
+//! `docs/configuration.md`.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -12,6 +145,7 @@ mod macros;
 mod manifest;
 mod merge;
 mod observe;
+mod place;
 mod query;
 mod resource;
 #[cfg(not(target_arch = "wasm32"))]

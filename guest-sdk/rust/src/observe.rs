@@ -13,6 +13,7 @@ use crate::bindings::polyreme::controller::log::Level;
 use crate::context::Context;
 use crate::error::Error;
 use crate::host::Host as _;
+use crate::place;
 use crate::resource::Object;
 
 /// The `action` of events that name none.
@@ -84,9 +85,8 @@ impl Context {
     /// ```
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let json = self.host.settings();
-        let mut reader = serde_json::Deserializer::from_str(&json);
-        serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| Error::Settings { path: error.path().to_string(), source: error.into_inner() })
+        serde_json::from_str(&json)
+            .map_err(|source| Error::Settings { path: place::path(&json, &source), source })
     }
 
     /// The host's wall clock. `k8s_openapi`'s `Time` and `MicroTime` are made from it by

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::polyreme::controller::types::{Kind, ObjectRef};
 use crate::error::Error;
+use crate::place;
 
 /// Whether objects of a kind live in namespaces. `Namespaced` or `Cluster` in
 /// [`crate::resource!`].
@@ -170,17 +171,11 @@ pub(crate) fn display(object: &ObjectRef) -> String {
 
 /// Reads an object; a fault names the field.
 pub(crate) fn decode<T: DeserializeOwned>(json: &str, object: &ObjectRef) -> Result<T, Error> {
-    serde_json::from_str(json).map_err(|error| locate::<T>(json, object, error))
-}
-
-/// Reads again, slowly, to learn which field it was.
-fn locate<T: DeserializeOwned>(json: &str, object: &ObjectRef, error: serde_json::Error) -> Error {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let (path, source) = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => (".".to_owned(), error),
-        Err(error) => (error.path().to_string(), error.into_inner()),
-    };
-    Error::Decode { object: display(object), path, source }
+    serde_json::from_str(json).map_err(|source| Error::Decode {
+        object: display(object),
+        path: place::path(json, &source),
+        source,
+    })
 }
 
 fn lookup<'a>(map: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a str> {
