@@ -1,0 +1,167 @@
+//! What the server owns in `metadata`, on create and on update
+//! (`k8s.io/apiserver/pkg/registry/rest/{create,update}.go`).
+
+use serde_json::Value;
+
+use super::At;
+use crate::clock;
+use crate::error::ApiError;
+use crate::json;
+use crate::kinds::Resource;
+use crate::schema::Cause;
+
+/// Characters of generated suffixes: none that could spell something.
+const SUFFIX_CHARACTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+const SUFFIX_LENGTH: usize = 5;
+/// Longest generated name.
+const MAX_NAME: usize = 63;
+
+/// A name from `generateName`: the prefix, cut so that five random characters fit.
+pub(super) fn generated_name(prefix: &str) -> String {
+    let room = MAX_NAME - SUFFIX_LENGTH;
+    let prefix: String = prefix.chars().take(room).collect();
+    let random = uuid::Uuid::new_v4();
+    let suffix = random.as_bytes().iter().take(SUFFIX_LENGTH).filter_map(|byte| {
+        SUFFIX_CHARACTERS.get(usize::from(*byte) % SUFFIX_CHARACTERS.len())
+    });
+    prefix.chars().chain(suffix.map(|b| char::from(*b))).collect()
+}
+
+/// Takes the namespace of the request, refusing an object that names another.
+pub(super) fn place(resource: &Resource, object: &mut Value, namespace: &str) -> Result<(), ApiError> {
+    let named = json::namespace(object);
+    if !resource.namespaced {
+        json::set_meta(object, "namespace", None);
+        return Ok(());
+    }
+    if !named.is_empty() && named != namespace {
+        return Err(ApiError::bad_request(format!(
+            "the namespace of the provided object does not match the namespace sent on the request ({named} is not {namespace})"
+        )));
+    }
+    json::set_meta(object, "namespace", Some(namespace.into()));
+    Ok(())
+}
+
+/// Checks that the object is the one that the URL names.
+pub(super) fn check_name(at: &At, object: &mut Value) -> Result<(), ApiError> {
+    let named = json::name(object);
+    if !named.is_empty() && named != at.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({named}) does not match the name on the URL ({})",
+            at.name
+        )));
+    }
+    json::set_meta(object, "name", Some(at.name.as_str().into()));
+    place(&at.resource, object, &at.namespace)
+}
+
+/// Fills in what a new object gets from the server.
+pub(super) fn begin(resource: &Resource, object: &mut Value) {
+    let metadata = json::meta_mut(object);
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
+        metadata.remove(field);
+    }
+    metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
+    let now = clock::seconds(clock::now());
+    metadata.insert("creationTimestamp".to_owned(), now.into());
+    if resource.traits.counts_generation {
+        metadata.insert("generation".to_owned(), 1.into());
+    }
+}
+
+/// Carries over what an update may not change; answers attempts to change it.
+pub(super) fn carry_over(live: &Value, object: &mut Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for field in ["uid", "creationTimestamp"] {
+        let old = json::meta(live, field).unwrap_or_default().to_owned();
+        let new = json::meta(object, field).unwrap_or(&old);
+        if new != old && !new.is_empty() {
+            let path = format!("metadata.{field}");
+            causes.push(Cause::invalid(&path, &Value::from(new), "field is immutable"));
+        }
+        json::set_meta(object, field, Some(old.into()));
+    }
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"] {
+        let old = live.pointer(&format!("/metadata/{field}")).cloned();
+        json::set_meta(object, field, old);
+    }
+    json::set_meta(object, "selfLink", None);
+    causes.extend(new_finalizers(live, object));
+    causes
+}
+
+/// Nobody may hold an object that is already being deleted.
+fn new_finalizers(live: &Value, object: &Value) -> Option<Cause> {
+    if !json::is_deleting(live) {
+        return None;
+    }
+    let known = json::finalizers(live);
+    let mut new = json::finalizers(object);
+    new.retain(|f| !known.contains(f));
+    if new.is_empty() {
+        return None;
+    }
+    let list = new.iter().map(|f| format!("\"{f}\"")).collect::<Vec<_>>().join(", ");
+    let why = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"
+    );
+    Some(Cause::forbidden("metadata.finalizers", &why))
+}
+
+/// Counts the generation: up when anything outside metadata (and status, where that is a
+/// subresource) changed.
+pub(super) fn count_generation(resource: &Resource, live: &Value, object: &mut Value) {
+    if !resource.traits.counts_generation {
+        return;
+    }
+    let raise = i64::from(spec_differs(resource, live, object));
+    let generation = json::generation(live) + raise;
+    json::set_meta(object, "generation", Some(generation.into()));
+}
+
+fn spec_differs(resource: &Resource, live: &Value, object: &Value) -> bool {
+    let (Value::Object(old), Value::Object(new)) = (live, object) else { return false };
+    let counted = |key: &String| match key.as_str() {
+        "metadata" | "apiVersion" | "kind" => false,
+        "status" => !resource.splits_status(),
+        _ => true,
+    };
+    let keys = old.keys().chain(new.keys()).filter(|k| counted(k));
+    keys.into_iter().any(|key| old.get(key) != new.get(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_generated_name_fits_and_differs() {
+        let long = "x".repeat(80);
+        let name = generated_name(&long);
+        assert_eq!(name.len(), 63);
+        assert_ne!(generated_name("a-"), generated_name("a-"));
+        assert_eq!(generated_name("a-").len(), 7);
+    }
+
+    #[test]
+    fn a_uid_cannot_be_changed() {
+        let live = json!({"metadata": {"uid": "u", "creationTimestamp": "t"}});
+        let mut same = json!({"metadata": {}});
+        assert!(carry_over(&live, &mut same).is_empty());
+        assert_eq!(json::uid(&same), "u");
+        let mut other = json!({"metadata": {"uid": "v"}});
+        assert_eq!(carry_over(&live, &mut other).len(), 1);
+    }
+
+    #[test]
+    fn an_object_being_deleted_takes_no_new_finalizers() {
+        let live = json!({"metadata": {"deletionTimestamp": "t", "finalizers": ["a"]}});
+        let mut fewer = json!({"metadata": {}});
+        assert!(carry_over(&live, &mut fewer).is_empty());
+        let mut more = json!({"metadata": {"finalizers": ["a", "b"]}});
+        let causes = carry_over(&live, &mut more);
+        assert!(causes[0].message.ends_with("found new finalizers []string{\"b\"}"));
+    }
+}

@@ -1,0 +1,93 @@
+//! A resource's rules on the content of its objects: one place where built-in and custom
+//! kinds are told apart.
+
+use serde_json::Value;
+
+use super::Resource;
+use crate::error::ApiError;
+use crate::json;
+use crate::schema::{self, Cause};
+use crate::{builtin, kinds};
+
+impl Resource {
+    /// Refuses an object that a Go struct could not be decoded from. Custom resources are
+    /// checked against their schema later, by `validate`.
+    pub(crate) fn check_types(&self, object: &Value) -> Result<(), ApiError> {
+        if self.is_custom() {
+            return Ok(());
+        }
+        schema::check_types(&self.schema, object).map_err(|error| {
+            let (kind, version) = (&self.kind, self.api_version());
+            ApiError::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
+            ))
+        })
+    }
+
+    /// Drops unknown fields and answers their paths.
+    pub(crate) fn prune(&self, object: &mut Value) -> Vec<String> {
+        schema::prune(&self.schema, object)
+    }
+
+    /// Fills in defaults, and what a Go struct would leave out is left out.
+    pub(crate) fn default(&self, object: &mut Value) {
+        if self.is_custom() {
+            schema::default(&self.schema, object);
+            return;
+        }
+        builtin::default_object(&self.group, &self.kind, object);
+        schema::drop_empty(&self.schema, object);
+    }
+
+    /// Everything that is wrong with an object, or with the step from `old` to it.
+    pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        if self.is_custom() {
+            causes.extend(self.metadata_causes(object, old));
+            causes.extend(schema::validate(&self.schema, object, old));
+            return causes;
+        }
+        causes.extend(self.metadata_causes(object, old));
+        if self.is_definition() && causes.is_empty() {
+            causes.extend(kinds::check_definition(object));
+        }
+        causes
+    }
+
+    fn metadata_causes(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        let none = Value::Null;
+        let metadata = object.get("metadata").unwrap_or(&none);
+        builtin::check_name(&self.group, &self.kind, json::name(object), &mut causes);
+        builtin::check_metadata(metadata, "metadata", &mut causes);
+        if let Some(old) = old.and_then(|o| o.get("metadata")) {
+            builtin::check_metadata_update(metadata, old, &mut causes);
+        }
+        causes
+    }
+
+    /// Whether objects of this resource define other resources.
+    pub(crate) fn is_definition(&self) -> bool {
+        self.group == "apiextensions.k8s.io" && self.plural == "customresourcedefinitions"
+    }
+
+    /// Whether this is the core `namespaces`.
+    pub(crate) fn is_namespace(&self) -> bool {
+        self.group.is_empty() && self.plural == "namespaces"
+    }
+
+    /// What a new object starts with: no status of the client's, and what its kind adds
+    /// once.
+    pub(crate) fn prepare_create(&self, object: &mut Value) {
+        if self.splits_status() {
+            let status = match self.is_custom() {
+                true => None,
+                false => kinds::traits::initial_status(&self.group, &self.plural),
+            };
+            json::set(json::as_map(object), "status", status);
+        }
+        if !self.is_custom() {
+            builtin::prepare_create(&self.group, &self.kind, object);
+        }
+    }
+}

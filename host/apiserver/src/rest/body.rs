@@ -1,0 +1,83 @@
+//! Request bodies: bounded, and JSON or YAML made into a JSON value.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::Value;
+
+use crate::error::ApiError;
+
+/// The largest body read: what kube-apiserver allows (`MaxRequestBodyBytes`).
+pub(crate) const MAX_BODY_BYTES: usize = 3 << 20;
+
+/// The whole body, or 413.
+pub(crate) async fn read(body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(MAX_BODY_BYTES)),
+        Err(error) => Err(ApiError::bad_request(format!("failed to read the request body: {error}"))),
+    }
+}
+
+/// The media type of the body without its parameters; JSON when none is named.
+pub(crate) fn media_type(headers: &HeaderMap) -> &str {
+    let header = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let bare = header.and_then(|h| h.split(';').next()).map(str::trim);
+    bare.filter(|m| !m.is_empty()).unwrap_or("application/json")
+}
+
+/// An object as clients send it.
+pub(crate) fn object(media_type: &str, bytes: &[u8]) -> Result<Value, ApiError> {
+    match media_type {
+        "application/json" => json(bytes),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
+        "application/vnd.kubernetes.protobuf" => Err(no_protobuf()),
+        _ => Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"])),
+    }
+}
+
+fn no_protobuf() -> ApiError {
+    let mut error = ApiError::unsupported_media_type(&["application/json", "application/yaml"]);
+    error.message.push_str(
+        " (the local API server does not read protobuf yet; send JSON, for example with kubectl apply -f)",
+    );
+    error
+}
+
+/// JSON text; the error is worded as Go's decoder words it.
+pub(crate) fn json(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes)
+        .map_err(|e| ApiError::bad_request(format!("error decoding JSON: {e}")))
+}
+
+/// YAML text, of which JSON is a part.
+pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, ApiError> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?;
+    serde_saphyr::from_str(text)
+        .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_body_above_the_limit_is_refused() {
+        let body = Body::from(vec![b' '; MAX_BODY_BYTES + 1]);
+        assert_eq!(read(body).await.unwrap_err().code, 413);
+    }
+
+    #[test]
+    fn yaml_and_json_are_objects() {
+        let expected = json!({"kind": "Pod", "n": 1, "on": true, "s": "1"});
+        assert_eq!(object("application/yaml", b"kind: Pod\nn: 1\non: true\ns: '1'\n"), Ok(expected.clone()));
+        assert_eq!(object("application/json", br#"{"kind":"Pod","n":1,"on":true,"s":"1"}"#), Ok(expected));
+        assert_eq!(object("application/vnd.kubernetes.protobuf", b"k8s").unwrap_err().code, 415);
+    }
+}
