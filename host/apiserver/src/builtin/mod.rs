@@ -11,11 +11,13 @@ mod kinds;
 mod merge_keys;
 mod metadata;
 pub mod names;
+mod openapi;
 mod validation;
 
 pub use defaults::{default_object, prepare_create};
 pub use kinds::{BuiltinResource, find, find_kind, resources};
 pub use metadata::{check_metadata, check_metadata_update, check_name};
+pub use openapi::{OpenApiResource, openapi_v3};
 pub use validation::validate;
 
 use std::sync::Arc;

@@ -156,6 +156,8 @@ pub struct Schema {
     pub kind: Option<Kind>,
     /// Name of the definition it came from, for built-in kinds.
     pub definition: Option<Arc<str>>,
+    /// What `kubectl explain` says of it, for custom resources.
+    pub description: Option<Arc<str>>,
     /// `null` is a value of its own and kept.
     pub nullable: bool,
     /// Named members of an object.

@@ -20,6 +20,7 @@ pub(super) fn node(source: &Value, path: &str, causes: &mut Vec<Cause>) -> Schem
     Schema {
         kind: kind(map),
         definition: None,
+        description: text(map, "description").map(Into::into),
         nullable: flag(map, "nullable"),
         properties: properties(map, path, causes),
         additional: additional(map, path, causes),
