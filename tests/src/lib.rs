@@ -1,1 +1,50 @@
-//! To be written.
+//! The harness of everything that needs an API server: conformance cases, scenarios and the
+//! demo.
+//!
+//! Which server is under test is decided outside (`environment`): `cargo xtask test` gives
+//! the local one, `cargo xtask e2e` a real one, and with nothing set a local one is started
+//! inside the test process. A test asks for the server ([`server`], or [`exclusive_server`]
+//! when it disturbs others), takes a namespace of its own, starts hosts as child processes
+//! ([`Host`]), and waits for states ([`eventually`]): nothing here waits for a fixed time,
+//! and everything has a deadline.
+//!
+//! What a host did is judged from outside: from the API, from the server's audit log
+//! ([`AuditLog`]) and from the host's metrics, never from its word.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # async fn a_site_becomes_ready() -> anyhow::Result<()> {
+//! use polyreme_tests::{Host, Webhosting, exclusive_server};
+//!
+//! let server = exclusive_server().await?;
+//! let sites = Webhosting::prepare(&server).await?;
+//! let _host = Host::start(&server, &sites.host_configuration()?).await?;
+//! sites.create_theme("dark", "darkcyan", "Futura").await?;
+//! sites.create_site("museum", "dark").await?;
+//! sites.wait_until_ready("museum").await?;
+//! # Ok(()) }
+//! ```
+
+mod apply;
+mod audit;
+mod environment;
+mod eventually;
+mod guests;
+mod host;
+mod in_process;
+mod local;
+mod metrics;
+mod server;
+mod webhosting;
+
+pub use apply::{apply_files, apply_objects};
+pub use audit::{AuditLog, Request};
+pub use environment::{guests_dir, polyreme_binary, repository};
+pub use eventually::{Stopwatch, eventually};
+pub use guests::Guest;
+pub use host::Host;
+pub use local::LocalServer;
+pub use metrics::Metrics;
+pub use server::{Kind, Namespace, Server, exclusive_server, server};
+pub use webhosting::{Child, Webhosting, example_configuration, install_definitions};

@@ -1,0 +1,136 @@
+//! The life of a Website.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use kube::api::{DeleteParams, ListParams};
+use polyreme_tests::{Child, Host, Server, Webhosting, eventually, exclusive_server};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Stage {
+    sites: Webhosting,
+    _host: Host,
+    // Given back last.
+    _server: Server,
+}
+
+/// A host, a theme and a site named `museum` that is Ready.
+async fn a_ready_site() -> Result<Stage> {
+    let stage = a_host().await?;
+    stage.sites.create_theme("exciting", "darkcyan", "Futura").await?;
+    stage.sites.create_site("museum", "exciting").await?;
+    stage.sites.wait_until_ready("museum").await?;
+    Ok(stage)
+}
+
+async fn a_host() -> Result<Stage> {
+    let server = exclusive_server().await?;
+    let sites = Webhosting::prepare(&server).await?;
+    let host = Host::of_webhosting(&server, &sites).await?;
+    Ok(Stage { sites, _host: host, _server: server })
+}
+
+#[tokio::test]
+async fn a_new_site_gets_its_children_and_becomes_ready() -> Result<()> {
+    let stage = a_ready_site().await?;
+    let page = stage.sites.page_of("museum").await?;
+    ensure!(page.contains("museum") && page.contains("darkcyan") && page.contains("Futura"), "the page is {page}");
+    for kind in Child::ALL {
+        let child = stage.sites.child_of("museum", kind).await?;
+        let owners = child.metadata.owner_references.unwrap_or_default();
+        ensure!(owners.len() == 1 && owners[0].controller == Some(true), "{kind:?} has owners {owners:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_changed_theme_reaches_every_site_that_uses_it_and_rolls_out() -> Result<()> {
+    let stage = a_ready_site().await?;
+    let sites = &stage.sites;
+    sites.create_theme("lame", "darkgray", "Times").await?;
+    sites.create_site("library", "lame").await?;
+    sites.wait_until_ready("library").await?;
+    let (museum, library) = (sites.checksum_of("museum").await?, sites.checksum_of("library").await?);
+
+    sites.merge(&sites.themes(), "exciting", &json!({ "spec": { "color": "tomato" } })).await?;
+
+    sites.wait_for_page("museum", "tomato").await?;
+    eventually("a new rollout", LIMIT, async || {
+        ensure!(sites.checksum_of("museum").await? != museum, "the checksum is the old one");
+        Ok(())
+    })
+    .await?;
+    sites.wait_until_ready("museum").await?;
+    ensure!(sites.checksum_of("library").await? == library, "a site of another theme was rolled out");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_site_that_changes_its_theme_gets_the_new_look() -> Result<()> {
+    let stage = a_ready_site().await?;
+    stage.sites.create_theme("lame", "darkgray", "Times").await?;
+    let change = json!({ "spec": { "theme": "lame" } });
+    stage.sites.merge(&stage.sites.sites(), "museum", &change).await?;
+    stage.sites.wait_for_page("museum", "darkgray").await?;
+    stage.sites.wait_until_ready("museum").await
+}
+
+#[tokio::test]
+async fn a_child_deleted_by_hand_comes_back() -> Result<()> {
+    let stage = a_ready_site().await?;
+    for kind in Child::ALL {
+        let child = stage.sites.child_of("museum", kind).await?;
+        let name = child.metadata.name.clone().unwrap_or_default();
+        stage.sites.children(kind).delete(&name, &DeleteParams::default()).await?;
+        eventually(&format!("another {kind:?}"), LIMIT, async || {
+            let found = stage.sites.child_of("museum", kind).await?;
+            ensure!(found.metadata.uid != child.metadata.uid, "it is still the deleted one");
+            Ok(())
+        })
+        .await?;
+    }
+    stage.sites.wait_until_ready("museum").await
+}
+
+#[tokio::test]
+async fn a_child_edited_by_hand_is_put_right() -> Result<()> {
+    let stage = a_ready_site().await?;
+    let sites = &stage.sites;
+    let content = sites.child_of("museum", Child::ConfigMap).await?.metadata.name.unwrap_or_default();
+    let page = sites.page_of("museum").await?;
+    let vandalism = json!({ "data": { "index.html": "<h1>hacked</h1>" } });
+    sites.merge(&sites.children(Child::ConfigMap), &content, &vandalism).await?;
+    sites.wait_for_page("museum", &page).await?;
+
+    let deployment = sites.child_of("museum", Child::Deployment).await?.metadata.name.unwrap_or_default();
+    let scaled = json!({ "spec": { "replicas": 3 } });
+    sites.merge(&sites.children(Child::Deployment), &deployment, &scaled).await?;
+    eventually("the right number of replicas", LIMIT, async || {
+        let replicas = sites.child_of("museum", Child::Deployment).await?.data["spec"]["replicas"].clone();
+        ensure!(replicas == 1, "{replicas} replicas");
+        Ok(())
+    })
+    .await?;
+    sites.wait_until_ready("museum").await
+}
+
+#[tokio::test]
+async fn a_deleted_site_takes_its_children_with_it() -> Result<()> {
+    let stage = a_ready_site().await?;
+    stage.sites.sites().delete("museum", &DeleteParams::default()).await?;
+    stage.sites.wait_until_collected("museum").await?;
+    let left = stage.sites.sites().list(&ListParams::default()).await?;
+    ensure!(left.items.is_empty(), "the site is still there");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_site_waits_for_its_theme() -> Result<()> {
+    let stage = a_host().await?;
+    stage.sites.create_site("museum", "unheard-of").await?;
+    stage.sites.wait_for_phase("museum", "Error").await?;
+    stage.sites.create_theme("unheard-of", "darkcyan", "Futura").await?;
+    stage.sites.wait_until_ready("museum").await
+}

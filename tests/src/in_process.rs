@@ -1,0 +1,116 @@
+//! A local API server inside the test process, for `cargo test` with nothing prepared.
+//!
+//! Every test has a runtime of its own that ends with the test, so the server gets a thread
+//! and a runtime that live as long as the process. Its data is in a file, so that a restart
+//! keeps objects.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use polyreme_apiserver::{Server, ServerConfig};
+use tempfile::TempDir;
+
+static SHARED: OnceLock<Result<InProcess, String>> = OnceLock::new();
+
+/// The server's handle.
+#[derive(Debug)]
+pub(crate) struct InProcess {
+    kubeconfig: PathBuf,
+    restarts: Mutex<Link>,
+    _dir: TempDir,
+}
+
+/// One request to restart at a time, one answer each.
+#[derive(Debug)]
+struct Link {
+    ask: SyncSender<()>,
+    done: Receiver<Result<(), String>>,
+}
+
+impl InProcess {
+    /// The one server of this process, started by whoever asks first.
+    pub(crate) fn shared() -> Result<&'static Self> {
+        let started = SHARED.get_or_init(|| Self::start().map_err(|error| format!("{error:#}")));
+        started.as_ref().map_err(|error| anyhow!("failed to start a local API server: {error}"))
+    }
+
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Ends the server and starts it on the same port with the same data.
+    pub(crate) fn restart(&self) -> Result<()> {
+        let link = self.restarts.lock().map_err(|_| anyhow!("another restart panicked"))?;
+        link.ask.send(()).context("failed to reach the local API server")?;
+        link.answer()
+    }
+
+    fn start() -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("polyreme-")
+            .tempdir()
+            .context("failed to make a temporary folder")?;
+        let kubeconfig = dir.path().join("kubeconfig");
+        let config = ServerConfig {
+            port: free_port()?,
+            data: Some(dir.path().join("data")),
+            ..ServerConfig::default()
+        };
+        let (ask, asked) = sync_channel(1);
+        let (answer, done) = sync_channel(1);
+        let file = kubeconfig.clone();
+        thread::spawn(move || serve(&config, &file, &asked, &answer));
+        let link = Link { ask, done };
+        link.answer()?;
+        Ok(Self { kubeconfig, restarts: Mutex::new(link), _dir: dir })
+    }
+}
+
+impl Link {
+    fn answer(&self) -> Result<()> {
+        let answer = self.done.recv().context("the local API server's thread ended")?;
+        answer.map_err(|error| anyhow!(error))
+    }
+}
+
+fn serve(
+    config: &ServerConfig,
+    kubeconfig: &Path,
+    asked: &Receiver<()>,
+    answer: &SyncSender<Result<(), String>>,
+) {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(answer.send(Err(error.to_string()))),
+    };
+    loop {
+        let server = runtime.block_on(begin(config, kubeconfig));
+        let (server, outcome) = match server {
+            Ok(server) => (Some(server), Ok(())),
+            Err(error) => (None, Err(format!("{error:#}"))),
+        };
+        if answer.send(outcome).is_err() || asked.recv().is_err() {
+            return;
+        }
+        if let Some(server) = server {
+            runtime.block_on(server.shutdown());
+        }
+    }
+}
+
+async fn begin(config: &ServerConfig, kubeconfig: &Path) -> Result<Server> {
+    let server = Server::start(config.clone()).await.context("failed to start the server")?;
+    fs::write(kubeconfig, server.kubeconfig()).context("failed to write the kubeconfig")?;
+    Ok(server)
+}
+
+/// A loopback port that nobody uses now.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("failed to find a free port")?;
+    Ok(listener.local_addr().context("failed to read a port")?.port())
+}
