@@ -1,2 +1,43 @@
-//! To be written.
-fn main() {}
+//! The command line of Polyreme.
+//!
+//! Each command is a short file in [`cli`] over the library; this one reads the arguments,
+//! sets up logging, TLS and the async runtime, and turns the outcome into an exit code:
+//! 0 when all went well, 1 when something failed, 2 when the command line, the
+//! configuration or the kubeconfig has to be changed first. A command's result is on
+//! stdout, everything else on stderr.
+
+mod cli;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use cli::{Cli, Failure};
+
+/// How long threads that compile modules may hold up the end of the process.
+const THREADS_GRACE: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<(), Failure> {
+    cli.start_logging()?;
+    // The only TLS provider that is built in. The call fails when there is one already,
+    // which is as good.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| {
+        Failure::failed(anyhow::Error::new(error).context("failed to start the async runtime"))
+    })?;
+    let outcome = runtime.block_on(cli.run());
+    runtime.shutdown_timeout(THREADS_GRACE);
+    outcome
+}

@@ -1,0 +1,138 @@
+//! Arguments, and which command they name.
+
+mod apiserver;
+mod build;
+mod cluster;
+mod run;
+mod signals;
+mod validate;
+
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use polyreme::explain;
+use polyreme::logging::{self, LogFormat};
+
+/// Exit code for what has to be changed before trying again, as clap uses it.
+const USAGE: u8 = 2;
+
+/// A language-neutral controller host for Kubernetes.
+///
+/// Controllers are WebAssembly components; a host runs any number of them against one
+/// cluster and brings watches, queues, caches and API access.
+#[derive(Debug, Parser)]
+#[command(name = "polyreme", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// The form of log lines on stderr.
+    #[arg(long, global = true, value_enum, default_value = "text", env = "POLYREME_LOG_FORMAT")]
+    log_format: Format,
+
+    /// A level (error, warn, info, debug, trace), or targets such as
+    /// `info,polyreme::guest=debug`.
+    #[arg(long, global = true, value_name = "FILTER", default_value = logging::DEFAULT_FILTER, env = "POLYREME_LOG")]
+    log_level: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Validate(validate::Validate),
+    Build(build::Build),
+    Apiserver(apiserver::Apiserver),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Cli {
+    pub(crate) fn start_logging(&self) -> Result<(), Failure> {
+        let format = match self.log_format {
+            Format::Text => LogFormat::Text,
+            Format::Json => LogFormat::Json,
+        };
+        logging::start(format, &self.log_level).map_err(Failure::usage)
+    }
+
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Run(command) => command.run().await,
+            Command::Validate(command) => command.run().await,
+            Command::Build(command) => command.run(),
+            Command::Apiserver(command) => command.run().await,
+        }
+    }
+}
+
+/// Why a command ended without doing what it was told.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    error: anyhow::Error,
+    code: u8,
+}
+
+impl Failure {
+    /// The arguments or a file have to be changed first.
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), code: USAGE }
+    }
+
+    /// Something went wrong on the way.
+    pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), code: 1 }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&explain::chain(self.error.as_ref()))
+    }
+}
+
+/// Prints a line of a command's result. A reader that has gone away is no failure.
+fn print(line: impl fmt::Display) {
+    let mut stdout = std::io::stdout().lock();
+    _ = writeln!(stdout, "{line}");
+    _ = stdout.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_has_help() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} has no help", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn the_log_level_may_follow_the_command() {
+        let cli = Cli::try_parse_from(["polyreme", "run", "--config", "a.yaml", "--log-level", "debug"]);
+        assert_eq!(cli.unwrap().log_level, "debug");
+    }
+}

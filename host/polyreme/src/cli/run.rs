@@ -1,0 +1,35 @@
+//! `polyreme run`: the host.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use polyreme::config::HostConfig;
+use tokio_util::sync::CancellationToken;
+
+use super::Failure;
+use super::cluster::ClusterArgs;
+use super::signals::with_signals;
+
+/// Run the controllers of a configuration until told to stop.
+///
+/// SIGTERM or SIGINT lets running reconciles finish (`shutdownGracePeriod`); a second
+/// signal ends at once. /metrics, /healthz and /readyz are on `admin.address`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The host's configuration (YAML; docs/configuration.md lists every field).
+    #[arg(long, short, value_name = "FILE", env = "POLYREME_CONFIG")]
+    config: PathBuf,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl Run {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let config = HostConfig::load(&self.config).map_err(Failure::usage)?;
+        let cluster = self.cluster.load().await.map_err(Failure::usage)?;
+        let shutdown = CancellationToken::new();
+        let host = polyreme::host::run(config, cluster, shutdown.clone());
+        with_signals(shutdown, host).await.map_err(Failure::failed)?.map_err(Failure::failed)
+    }
+}
