@@ -195,7 +195,7 @@ impl Context {
         let target = object.object_ref();
         let encode = |source| Error::Encode { object: display(&target), source };
         let mut current = serde_json::to_value(object).map_err(encode)?;
-        let current = current["status"].take();
+        let current = current.get_mut("status").map(Value::take).unwrap_or_default();
         let wanted = serde_json::to_value(status).map_err(encode)?;
         let Some(difference) = merge::difference(&current, &wanted) else {
             return Ok(false);
@@ -254,6 +254,7 @@ fn api(verb: &'static str, object: &ObjectRef, cause: types::Error) -> Error {
     Error::Api { verb, object: display(object), source: Box::new(cause.into()) }
 }
 
+#[allow(clippy::derivable_impls, reason = "the type is generated, and derives go to all of them or none")]
 impl Default for WriteOptions {
     fn default() -> Self {
         Self { subresource: None, field_manager: None, force: false, dry_run: false, want_object: false }

@@ -160,11 +160,14 @@ pub struct ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", reason_text(self.reason))?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
+        let reason = reason_text(self.reason);
+        match self.message.as_str() {
+            "" => f.write_str(reason)?,
+            // A server's message usually has the reason in it.
+            message if message.contains(reason) => f.write_str(message)?,
+            message => write!(f, "{reason}: {message}")?,
         }
-        // A server's message usually spells its causes out already.
+        // And its causes.
         let unsaid = |cause: &&String| !self.message.contains(cause.as_str());
         for cause in self.causes.iter().filter(unsaid) {
             write!(f, "; {cause}")?;

@@ -120,7 +120,16 @@
 //! - **kube-core** compiles as well; its traits are implemented for all types above, so
 //!   helpers written for kube-rs work on them. The SDK does not need it.
 //!
-//! SIZES
+//! Measured with the `guest` profile (opt-level `s`, LTO), code and data of the core module
+//! in KB; function names, which traps are reported with, come on top:
+//!
+//! | module | KB | names |
+//! |---|---|---|
+//! | reads and applies a ConfigMap | 358 | 56 |
+//! | the same, and reads a kube-core `DynamicObject` | 378 | 61 |
+//! | reads and applies a whole Deployment | 761 | 94 |
+//! | `examples/hello` | 426 | 143 |
+//! | `examples/webhosting`: applies four kinds, reads a part of one | 618 | 224 |
 //!
 //! # What WebAssembly changes
 //!

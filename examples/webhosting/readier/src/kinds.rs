@@ -108,9 +108,32 @@ pub(crate) struct ContainerStatus {
     /// Whether it serves.
     #[serde(default)]
     pub(crate) ready: bool,
+    /// Whether it has started; what `kubectl get` counts as ready needs this and `state`.
+    #[serde(default)]
+    pub(crate) started: bool,
+    /// What it does now.
+    #[serde(default)]
+    pub(crate) state: ContainerState,
     /// How often it was started again.
     #[serde(default)]
     pub(crate) restart_count: i32,
+}
+
+/// What a container does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ContainerState {
+    /// It runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) running: Option<Running>,
+}
+
+/// A container that runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Running {
+    /// Since when.
+    #[serde(default)]
+    pub(crate) started_at: Option<Time>,
 }
 
 /// A condition of a Deployment or a Pod: older than the standard one, with other fields.

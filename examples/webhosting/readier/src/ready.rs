@@ -3,7 +3,10 @@
 use polyreme_sdk::k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use polyreme_sdk::k8s_openapi::jiff::Timestamp;
 
-use crate::kinds::{ContainerStatus, Deployment, DeploymentStatus, Pod, PodStatus, WorkloadCondition};
+use crate::kinds::{
+    Container, ContainerState, ContainerStatus, Deployment, DeploymentStatus, Pod, PodStatus, Running,
+    WorkloadCondition,
+};
 
 /// Replicas of a Deployment that names none.
 const DEFAULT_REPLICAS: i32 = 1;
@@ -63,10 +66,12 @@ pub(crate) fn pod(pod: &Pod, now: Timestamp) -> PodStatus {
         last_transition_time: Some(Time(now)),
         ..WorkloadCondition::default()
     };
-    let container = |container: &crate::kinds::Container| ContainerStatus {
+    let container = |container: &Container| ContainerStatus {
         name: container.name.clone(),
         image: container.image.clone(),
         ready: true,
+        started: true,
+        state: ContainerState { running: Some(Running { started_at: Some(Time(now)) }) },
         ..ContainerStatus::default()
     };
     PodStatus {

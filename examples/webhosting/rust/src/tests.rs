@@ -193,7 +193,7 @@ fn a_missing_theme_is_tried_again_and_found_when_it_appears() {
     assert!(error.is_not_found() && !error.is_terminal());
     assert_eq!(
         cluster.take_events(),
-        ["Warning ThemeNotFound: failed to get Theme exciting: not found: no Theme exciting"]
+        ["Warning ThemeNotFound: failed to get Theme exciting: Theme exciting not found"]
     );
     assert_eq!(status(&cluster).phase, Phase::Error);
 

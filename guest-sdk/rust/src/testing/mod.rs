@@ -45,6 +45,8 @@
 //! name now goes. What it does not do: schemas, defaults, admission, ownership conflicts
 //! between managers, time passing by itself. The local API server has those.
 
+#![allow(clippy::indexing_slicing, reason = "a Value indexed by name is null where there is nothing")]
+
 mod access;
 mod fake;
 mod imports;

@@ -35,7 +35,8 @@ impl fmt::Display for Write {
 
 impl PartialEq<&str> for Write {
     fn eq(&self, text: &&str) -> bool {
-        self.to_string() == *text
+        let own = self.to_string();
+        own == *text
     }
 }
 
@@ -66,7 +67,8 @@ impl fmt::Display for Event {
 
 impl PartialEq<&str> for Event {
     fn eq(&self, text: &&str) -> bool {
-        self.to_string() == *text
+        let own = self.to_string();
+        own == *text
     }
 }
 

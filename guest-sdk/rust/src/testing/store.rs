@@ -48,7 +48,7 @@ pub(super) fn parse(json: &str) -> Result<(ObjectRef, Value), Error> {
 
 impl Store {
     pub(super) fn get(&self, object: &ObjectRef) -> Result<&Value, Error> {
-        self.find(object).ok_or_else(|| refusal(Reason::NotFound, format!("no {}", display(object))))
+        self.find(object).ok_or_else(|| refusal(Reason::NotFound, format!("{} not found", display(object))))
     }
 
     pub(super) fn find(&self, object: &ObjectRef) -> Option<&Value> {
