@@ -10,7 +10,7 @@ use super::typed::{compare, field_set, merge, remove, with_declared};
 use super::update::{disown, record};
 use super::{
     ApplyError, ApplyOptions, Conflict, Conflicts, Request, Scope, check, comparable, last_applied,
-    same_but_times, unowned,
+    same_but_times, unowned, with_nulls,
 };
 use crate::schema::Schema;
 
@@ -113,7 +113,8 @@ impl<'a> Attempt<'a> {
         let owned = Owned { set: wanted, api_version: self.request.api_version.to_owned(), time };
         self.managers.insert(self.manager.clone(), owned);
         let pruned = self.prune(merged, last);
-        let changes = compare(self.schema, &self.live, &pruned).map(|set| self.request.scope.filter(set));
+        let live = with_nulls(self.schema, &self.live);
+        let changes = compare(self.schema, &live, &with_nulls(self.schema, &pruned)).map(|set| self.request.scope.filter(set));
         let touched = changes.added.union(&changes.modified);
         let conflicts = self.conflicts(&touched);
         if !force && !conflicts.is_empty() {

@@ -122,5 +122,19 @@ fn wrong_type(schema: &Schema, value: &Value) -> Option<String> {
         Kind::Boolean => (value.is_boolean(), "boolean"),
         Kind::Integer | Kind::Number => (value.is_number(), "numeric (int or float)"),
     };
-    (!fits).then(|| format!("expected {wanted}, got {value}"))
+    (!fits).then(|| format!("expected {wanted}, got {}", got(wanted, value)))
+}
+
+/// The value as Go's `%#v`, `%T` or `%v` prints it, whichever the real server uses.
+fn got(wanted: &str, value: &Value) -> String {
+    match wanted {
+        "string" => format!("&value.valueUnstructured{{Value:{value}}}"),
+        "numeric (int or float)" => match value {
+            Value::String(_) => "string".to_owned(),
+            Value::Bool(_) => "bool".to_owned(),
+            Value::Array(_) => "[]interface {}".to_owned(),
+            _ => "map[string]interface {}".to_owned(),
+        },
+        _ => format!("&{{{value}}}"),
+    }
 }

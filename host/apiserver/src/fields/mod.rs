@@ -198,6 +198,14 @@ fn comparable(schema: &Schema, object: Option<&Value>) -> Value {
     object
 }
 
+/// An object for comparison only: lists and maps that Go writes even when they are empty are
+/// there as `null`, so that filling one does not count as adding it.
+fn with_nulls(schema: &Schema, object: &Value) -> Value {
+    let mut object = object.clone();
+    crate::schema::fill_required(schema, &mut object);
+    object
+}
+
 /// Whether two objects differ in nothing but the times of their managers.
 fn same_but_times(left: &Value, right: &Value) -> bool {
     let without_times = |object: &Value| {

@@ -262,7 +262,7 @@ fn an_object_without_record_belongs_to_before_first_apply() {
 fn an_unknown_field_a_wrong_type_and_a_duplicate_are_typed_errors() {
     let cases = [
         (json!({"bogus": 1}), ".spec.bogus: field not declared in schema"),
-        (json!({"theme": 1}), ".spec.theme: expected string, got 1"),
+        (json!({"theme": 1}), ".spec.theme: expected string, got &value.valueUnstructured{Value:1}"),
         (json!({"tags": ["a", "a"]}), ".spec.tags: duplicate entries for key [=\"a\"]"),
         (
             json!({"ports": [{"port": 1}]}),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::managers::{self, Manager, Managers, Owned};
 use super::typed::{Comparison, compare};
-use super::{Request, Scope, UpdateOptions, comparable, same_but_times, unowned};
+use super::{Request, Scope, UpdateOptions, comparable, same_but_times, unowned, with_nulls};
 use crate::schema::Schema;
 
 /// Records in `new` who owns its fields now: the manager of this request owns what it added or
@@ -71,7 +71,7 @@ pub(super) fn record(
     managers: &mut Managers,
 ) {
     let (old, new) = (comparable(schema, live), comparable(schema, Some(new)));
-    let changes = compare(schema, &old, &new).map(|set| request.scope.filter(set));
+    let changes = compare(schema, &with_nulls(schema, &old), &with_nulls(schema, &new)).map(|set| request.scope.filter(set));
     disown(managers, &changes, None);
     let manager = Manager::new(request.manager, false, request.api_version, request.subresource);
     let gained = changes.added.union(&changes.modified).difference(&unowned());

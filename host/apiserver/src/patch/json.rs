@@ -11,8 +11,10 @@ use super::PatchError;
 pub const MAX_OPERATIONS: usize = 10_000;
 
 pub(super) fn apply(target: &Value, patch: &Value) -> Result<Value, PatchError> {
-    let operations: Vec<PatchOperation> = serde_json::from_value(patch.clone())
-        .map_err(|error| PatchError::Malformed(format!("error decoding patch: {error}")))?;
+    let Value::Array(operations) = patch else {
+        let what = "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp";
+        return Err(PatchError::Malformed(what.to_owned()));
+    };
     if operations.len() > MAX_OPERATIONS {
         let problem = format!(
             "the allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
@@ -22,9 +24,14 @@ pub(super) fn apply(target: &Value, patch: &Value) -> Result<Value, PatchError> 
     }
     let mut patched = target.clone();
     for operation in operations {
-        step(&mut patched, operation)?;
+        step(&mut patched, decode(operation)?)?;
     }
     Ok(patched)
+}
+
+/// An unknown operation is found out when it is applied, not when the patch is read.
+fn decode(operation: &Value) -> Result<PatchOperation, PatchError> {
+    serde_json::from_value(operation.clone()).map_err(|error| PatchError::Inapplicable(error.to_string()))
 }
 
 fn step(document: &mut Value, operation: PatchOperation) -> Result<(), PatchError> {

@@ -43,6 +43,7 @@ fn a_json_patch_that_does_not_fit_is_unprocessable() {
     let cases = [
         json!([{"op": "test", "path": "/a", "value": 2}]),
         json!([{"op": "remove", "path": "/missing"}]),
+        json!([{"op": "paint", "path": "/a"}]),
         json!([{"op": "add", "path": "/missing/x", "value": 1}]),
         json!([{"op": "replace", "path": "/missing/x", "value": 1}]),
     ];
@@ -53,11 +54,9 @@ fn a_json_patch_that_does_not_fit_is_unprocessable() {
 }
 
 #[test]
-fn something_that_is_no_json_patch_is_malformed() {
-    for patch in [json!({"a": 1}), json!([{"op": "paint", "path": "/a"}])] {
-        let result = json_patch(&json!({}), &patch);
-        assert!(matches!(result, Err(PatchError::Malformed(_))), "{patch}");
-    }
+fn something_that_is_no_list_of_operations_is_malformed() {
+    let result = json_patch(&json!({}), &json!({"a": 1}));
+    assert!(matches!(result, Err(PatchError::Malformed(_))), "{result:?}");
 }
 
 #[test]

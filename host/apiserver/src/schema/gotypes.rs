@@ -38,7 +38,9 @@ fn walk(schema: &Schema, value: &Value, owner: &str, path: &str) -> Result<(), D
                 return Ok(());
             };
             let owner = schema.definition.as_deref().unwrap_or(owner);
-            walk(inner, member, owner, &super::child(path, name))
+            // Go names the map, not its entry.
+            let below = if schema.is_map() { path.to_owned() } else { super::child(path, name) };
+            walk(inner, member, owner, &below)
         }),
         Value::Array(entries) => {
             let items = schema.items.as_deref();
@@ -71,7 +73,7 @@ fn is_integer(schema: &Schema, value: &Value) -> bool {
     match value.as_i64() {
         Some(number) if schema.checks.format.as_deref() == Some("int32") => i32::try_from(number).is_ok(),
         Some(_) => true,
-        None => value.as_f64().is_some_and(|n| n.fract() == 0.0),
+        None => false,
     }
 }
 
@@ -207,6 +209,33 @@ pub fn fill_structs(schema: &Schema, value: &mut Value) {
         Value::Array(entries) => {
             let Some(items) = &schema.items else { return };
             entries.iter_mut().for_each(|entry| fill_structs(items, entry));
+        }
+        _ => {}
+    }
+}
+
+/// Adds required lists and maps of built-in kinds, as `null`, wherever they are absent: Go
+/// writes them even when they are empty. For comparisons, never to be stored.
+pub fn fill_required(schema: &Schema, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let is_container = |member: &Schema| matches!(member.kind, Some(Kind::Array | Kind::Object));
+            if schema.definition.is_some() {
+                for name in &schema.required {
+                    if schema.properties.get(name).is_some_and(|member| is_container(member)) {
+                        map.entry(name.clone()).or_insert(Value::Null);
+                    }
+                }
+            }
+            for (name, member) in map.iter_mut() {
+                if let Some(inner) = schema.member(name) {
+                    fill_required(inner, member);
+                }
+            }
+        }
+        Value::Array(entries) => {
+            let Some(items) = &schema.items else { return };
+            entries.iter_mut().for_each(|entry| fill_required(items, entry));
         }
         _ => {}
     }

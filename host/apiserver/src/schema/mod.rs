@@ -31,7 +31,7 @@ use serde_json::Value;
 
 pub use cause::{Cause, TYPE_INVALID, aggregate, child, index, key};
 pub use defaults::default;
-pub use gotypes::{DecodeError, check_types, drop_empty, fill_structs};
+pub use gotypes::{DecodeError, check_types, drop_empty, fill_required, fill_structs};
 pub use lists::{correlate, item_key};
 pub use prune::prune;
 pub use validate::validate;

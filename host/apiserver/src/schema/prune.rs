@@ -2,7 +2,8 @@
 //!
 //! Follows `apiextensions-apiserver/pkg/apiserver/schema/pruning`: fields under
 //! `x-kubernetes-preserve-unknown-fields` stay, but members that are declared there again are
-//! pruned by their own schema. The paths serve `fieldValidation=Warn|Strict`.
+//! pruned by their own schema. The paths serve `fieldValidation=Warn|Strict`. On the way,
+//! whole numbers written with a fraction (`2.0`) become integers, as they do in Go.
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use super::{Schema, cause, is_type_meta};
 pub fn prune(schema: &Schema, value: &mut Value) -> Vec<String> {
     let mut unknown = Vec::new();
     walk(schema, value, "", &mut unknown);
+    make_whole(value);
     unknown.sort();
     unknown
 }
@@ -43,6 +45,23 @@ fn walk(schema: &Schema, value: &mut Value, path: &str, unknown: &mut Vec<String
             let items = schema.items.clone().unwrap_or_else(|| open(schema));
             for (at, entry) in entries.iter_mut().enumerate() {
                 walk(&items, entry, &cause::index(path, at), unknown);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Beyond this, not every whole number is a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(make_whole),
+        Value::Array(entries) => entries.iter_mut().for_each(make_whole),
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < EXACT);
+            if let Some(whole) = whole {
+                *value = Value::from(whole as i64);
             }
         }
         _ => {}

@@ -282,17 +282,27 @@ fn of_number(schema: &Schema, value: &Value, path: &str) -> Outcome {
     let Some(number) = value.as_number() else {
         return found;
     };
-    let narrow = schema.kind == Some(Kind::Integer)
-        && schema.checks.format.as_deref() == Some("int32")
-        && number.as_i64().is_none_or(|n| i32::try_from(n).is_err());
-    if narrow {
-        let sentence = format!("Checked value must be of type integer with format int32 in {path}");
-        found.about_whole(sentence);
+    if let Some(range) = out_of_range(schema, number) {
+        found.about_whole(format!("Checked value must be of type integer {range} in {path}"));
     }
     for sentence in schema.checks.number.broken_by(number, path) {
-        found.invalid(path, value, sentence);
+        // A factor that is cut to 0 is itself the offending value.
+        let shown = if sentence.starts_with("factor") { &Value::from(0) } else { value };
+        found.invalid(path, shown, sentence);
     }
     found
+}
+
+/// Which range of integers a number is outside of.
+fn out_of_range(schema: &Schema, number: &serde_json::Number) -> Option<String> {
+    let format = schema.checks.format.as_deref().filter(|name| matches!(*name, "int32" | "int64"));
+    let fits = match (number.as_i64(), format) {
+        (Some(number), Some("int32")) => i32::try_from(number).is_ok(),
+        (Some(_), _) => true,
+        (None, _) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+    };
+    let named = format.map_or_else(|| "(default format)".to_owned(), |name| format!("with format {name}"));
+    (schema.kind == Some(Kind::Integer) && !fits).then_some(named)
 }
 
 fn of_list(schema: &Schema, entries: &[Value], old: Option<&Value>, path: &str) -> Outcome {

@@ -42,7 +42,7 @@ impl Column {
             name: name.to_owned(),
             kind: kind.to_owned(),
             format: if name == "Name" { "name".to_owned() } else { String::new() },
-            description: format!("{name} of the object, as kubectl prints it."),
+            description: described(name),
             priority,
             cell: Cell::Made(cell),
         }
@@ -77,6 +77,19 @@ impl Column {
         }
     }
 }
+
+/// Of names, what the API documents; of other columns, what they are.
+fn described(column: &str) -> String {
+    match column {
+        "Name" => NAME.to_owned(),
+        "Age" => AGE.to_owned(),
+        other => format!("{other} of the object, as kubectl prints it."),
+    }
+}
+
+const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+
+const AGE: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
 /// A value as Go's JSONPath prints it.
 fn printed(value: &Value) -> String {

@@ -79,8 +79,8 @@ fn deployment() -> Vec<Column> {
     with_selector(vec![
         name(),
         Column::made("Ready", "string", 0, ready_of_replicas),
-        number("Up-to-date", |view| json!(view.number("/status/updatedReplicas"))),
-        number("Available", |view| json!(view.number("/status/availableReplicas"))),
+        Column::made("Up-to-date", "string", 0, |view| json!(view.number("/status/updatedReplicas"))),
+        Column::made("Available", "string", 0, |view| json!(view.number("/status/availableReplicas"))),
         age(),
     ])
 }

@@ -60,8 +60,10 @@ fn set_defaults(group: &str, kind: &str, object: &mut Value) {
     }
 }
 
-/// What the server adds when an object is created, and never afterwards.
+/// What the server adds when an object is created, and never afterwards. Defaults come
+/// first: a Job takes its labels from its template before the template gets the Job's own.
 pub fn prepare_create(group: &str, kind: &str, object: &mut Value) {
+    set_defaults(group, kind, object);
     let Value::Object(map) = object else { return };
     match (group, kind) {
         ("", "Namespace") => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{existing, fill, member, pods, text};
+use super::{entries, existing, fill, member, pods, text};
 
 type Object = Map<String, Value>;
 
@@ -56,6 +56,11 @@ pub(super) fn stateful_set(map: &mut Object) {
     let retention = member(spec, "persistentVolumeClaimRetentionPolicy");
     fill(retention, "whenDeleted", "Retain");
     fill(retention, "whenScaled", "Retain");
+    for claim in entries(spec, "volumeClaimTemplates") {
+        fill(claim, "apiVersion", "v1");
+        fill(claim, "kind", "PersistentVolumeClaim");
+        super::persistent_volume_claim(claim);
+    }
     pods::template(member(spec, "template"));
 }
 

@@ -60,7 +60,8 @@ fn stable_address(spec: &Place<'_>, old: Option<&Value>, kind: &str, causes: &mu
     let address = spec.child("clusterIP");
     let changed = before.is_some_and(|before| !before.is_empty() && before != address.text());
     if changed && !was_external && kind != "ExternalName" {
-        causes.push(Cause::invalid("spec.clusterIPs[0]", address.shown(), "may not change once set"));
+        let shown = Value::from(vec![address.shown().clone()]);
+        causes.push(Cause::invalid("spec.clusterIPs[0]", &shown, "may not change once set"));
     }
 }
 

@@ -85,7 +85,7 @@ fn what_may_not_change_is_refused() {
     let pod = |node: &str| json!({"spec": {"hostname": node, "containers": [{"name": "c", "image": node}]}});
     let cases = [
         ("apps", "Deployment", selected("a"), selected("b"), "spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"b\"}}: field is immutable"),
-        ("", "Service", service("10.0.0.1"), service("10.0.0.2"), "spec.clusterIPs[0]: Invalid value: \"10.0.0.2\": may not change once set"),
+        ("", "Service", service("10.0.0.1"), service("10.0.0.2"), "spec.clusterIPs[0]: Invalid value: [\"10.0.0.2\"]: may not change once set"),
         ("", "ConfigMap", json!({"immutable": true, "data": {"a": "1"}}), json!({"immutable": true, "data": {"a": "2"}}), "data: Forbidden: field is immutable when `immutable` is set"),
         ("", "Secret", json!({"type": "Opaque"}), json!({"type": "other"}), "type: Invalid value: \"other\": field is immutable"),
         ("", "Pod", pod("x"), pod("y"), "spec: Forbidden: pod updates may not change fields other than"),

@@ -50,7 +50,10 @@ fn replicated(what: &str, root: &Place<'_>, causes: &mut Vec<Cause>) {
     let selector = spec.child("selector");
     let template = spec.child("template");
     match selector.value {
-        None => causes.push(Cause::required(&selector.path, "")),
+        None => {
+            causes.push(Cause::required(&selector.path, ""));
+            causes.push(template.at("metadata.labels").invalid(NOT_SELECTED));
+        }
         Some(given) if is_everything(given) => {
             causes.push(selector.invalid(&format!("empty selector is invalid for {what}")));
         }
@@ -62,6 +65,8 @@ fn replicated(what: &str, root: &Place<'_>, causes: &mut Vec<Cause>) {
         causes.push(Cause::not_supported(&policy.path, policy.shown(), &["Always".to_owned()]));
     }
 }
+
+const NOT_SELECTED: &str = "`selector` does not match template `labels`";
 
 fn is_everything(selector: &Value) -> bool {
     let empty = |pointer: &str| {
@@ -83,7 +88,7 @@ fn selects(given: &Value, selector: &Place<'_>, template: &Place<'_>, causes: &m
     let labels = template.at("metadata.labels");
     let label = |key: &str| labels.value?.get(key)?.as_str();
     if !parsed.matches(label) {
-        causes.push(labels.invalid("`selector` does not match template `labels`"));
+        causes.push(labels.invalid(NOT_SELECTED));
     }
 }
 
