@@ -29,7 +29,8 @@ impl Api {
         }
         let readable = accepted.iter().filter(|o| is_established(&o.value));
         let definitions: Vec<Definition> = readable.filter_map(|o| Definition::read(&o.value).ok()).collect();
-        *self.registry.write() = Arc::new(Registry::new(&definitions));
+        let registry = Registry::new(&definitions, &self.registry());
+        *self.registry.write() = Arc::new(registry);
     }
 
     /// Updates one definition's status if it is not what it should be.

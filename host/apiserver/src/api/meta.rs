@@ -87,26 +87,7 @@ pub(super) fn carry_over(live: &Value, object: &mut Value) -> Vec<Cause> {
         json::set_meta(object, field, old);
     }
     json::set_meta(object, "selfLink", None);
-    causes.extend(new_finalizers(live, object));
     causes
-}
-
-/// Nobody may hold an object that is already being deleted.
-fn new_finalizers(live: &Value, object: &Value) -> Option<Cause> {
-    if !json::is_deleting(live) {
-        return None;
-    }
-    let known = json::finalizers(live);
-    let mut new = json::finalizers(object);
-    new.retain(|f| !known.contains(f));
-    if new.is_empty() {
-        return None;
-    }
-    let list = new.iter().map(|f| format!("\"{f}\"")).collect::<Vec<_>>().join(", ");
-    let why = format!(
-        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"
-    );
-    Some(Cause::forbidden("metadata.finalizers", &why))
 }
 
 /// Counts the generation: up when anything outside metadata (and status, where that is a
@@ -153,15 +134,5 @@ mod tests {
         assert_eq!(json::uid(&same), "u");
         let mut other = json!({"metadata": {"uid": "v"}});
         assert_eq!(carry_over(&live, &mut other).len(), 1);
-    }
-
-    #[test]
-    fn an_object_being_deleted_takes_no_new_finalizers() {
-        let live = json!({"metadata": {"deletionTimestamp": "t", "finalizers": ["a"]}});
-        let mut fewer = json!({"metadata": {}});
-        assert!(carry_over(&live, &mut fewer).is_empty());
-        let mut more = json!({"metadata": {"finalizers": ["a", "b"]}});
-        let causes = carry_over(&live, &mut more);
-        assert!(causes[0].message.ends_with("found new finalizers []string{\"b\"}"));
     }
 }

@@ -6,6 +6,7 @@
 
 mod built_in;
 mod custom;
+mod documents;
 mod rules;
 mod selectable;
 mod traits;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) use custom::{Definition, check_definition};
+pub(crate) use documents::Documents;
 pub(crate) use traits::Traits;
 
 use crate::error::Subject;
@@ -105,20 +107,20 @@ type ResourceName = (String, String, String);
 pub(crate) struct Registry {
     resources: Vec<Arc<Resource>>,
     by_name: HashMap<ResourceName, Arc<Resource>>,
+    pub(crate) documents: Documents,
 }
 
 impl Registry {
-    /// The built-in kinds and those of the accepted definitions.
-    pub(crate) fn new(definitions: &[Definition]) -> Self {
+    /// The built-in kinds and those of the accepted definitions; what `before` has worked
+    /// out about built-in kinds is kept.
+    pub(crate) fn new(definitions: &[Definition], before: &Registry) -> Self {
         let custom = definitions.iter().flat_map(Definition::resources);
-        let resources = built_in::resources().chain(custom).map(Arc::new);
-        Self::of(resources.collect())
-    }
-
-    fn of(resources: Vec<Arc<Resource>>) -> Self {
+        let resources: Vec<_> = built_in::resources().chain(custom).map(Arc::new).collect();
         let name = |r: &Resource| (r.group.clone(), r.version.clone(), r.plural.clone());
         let by_name = resources.iter().map(|r| (name(r), r.clone())).collect();
-        Registry { resources, by_name }
+        let is_custom = |group: &str| resources.iter().any(|r: &Arc<Resource>| r.group == group && r.is_custom());
+        let documents = before.documents.of_groups(|group| !is_custom(group));
+        Registry { by_name, documents, resources }
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {

@@ -48,6 +48,7 @@ impl Resource {
             return causes;
         }
         causes.extend(self.metadata_causes(object, old));
+        causes.extend(builtin::validate(&self.group, &self.kind, object, old));
         if self.is_definition() && causes.is_empty() {
             causes.extend(kinds::check_definition(object));
         }

@@ -76,8 +76,7 @@ async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response
     let Some(account) = authenticate(&api, &parts.headers) else {
         return respond::error(&ApiError::unauthorized());
     };
-    let accept = parts.headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
-    let accept = match Accept::parse(accept) {
+    let accept = match accept(&path, &parts.headers) {
         Ok(accept) => accept,
         Err(error) => return respond::error(&error),
     };
@@ -85,6 +84,15 @@ async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response
     let call = Call { method: parts.method, query, accept, headers: parts.headers, account };
     let answer = dispatch(&api, &call, path, body).await;
     answer.unwrap_or_else(|error| respond::error(&error))
+}
+
+/// Only objects come in several forms; OpenAPI clients list types that they can do without.
+fn accept(path: &Path, headers: &HeaderMap) -> Result<Accept, ApiError> {
+    let header = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
+    match path {
+        Path::OpenApiV3(_) | Path::OpenApiV2 | Path::Metrics | Path::Unknown => Ok(Accept::default()),
+        _ => Accept::parse(header),
+    }
 }
 
 /// What anybody may ask: is it alive, and what is it.

@@ -2,13 +2,12 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Map, json};
 
 use super::query::Query;
 use super::{no_page, respond};
 use crate::error::ApiError;
-use crate::kinds::{Registry, Resource};
+use crate::kinds::Registry;
 
 /// `/openapi/v3` and `/openapi/v3/PATH`.
 pub(super) fn v3(registry: &Registry, document: &str, query: &Query) -> Result<Response, ApiError> {
@@ -20,14 +19,13 @@ pub(super) fn v3(registry: &Registry, document: &str, query: &Query) -> Result<R
         versions.find(|v| path(&group, v) == document).map(|v| (group, v))
     });
     let Some((group, version)) = found else { return Ok(no_page()) };
-    let bytes = bytes(registry, &group, &version);
-    let hash = hash(&bytes);
+    let found = registry.document(&group, &version);
     match query.get("hash") {
-        Some(asked) if asked != hash => {
-            let location = format!("/openapi/v3/{document}?hash={hash}");
+        Some(asked) if asked != found.hash => {
+            let location = format!("/openapi/v3/{document}?hash={}", found.hash);
             Ok((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, location)]).into_response())
         }
-        _ => Ok(([(header::CONTENT_TYPE, "application/json"), (header::VARY, "Accept")], bytes).into_response()),
+        _ => Ok(([(header::CONTENT_TYPE, "application/json")], found.bytes.clone()).into_response()),
     }
 }
 
@@ -42,27 +40,11 @@ fn index(registry: &Registry) -> Response {
     let mut paths = Map::new();
     for (group, versions) in registry.groups() {
         for version in versions {
-            let (path, hash) = (path(&group, &version), hash(&bytes(registry, &group, &version)));
+            let path = path(&group, &version);
+            let hash = &registry.document(&group, &version).hash;
             let url = format!("/openapi/v3/{path}?hash={hash}");
             paths.insert(path, json!({"serverRelativeURL": url}));
         }
     }
     respond::json(StatusCode::OK, &json!({"paths": paths}))
-}
-
-fn bytes(registry: &Registry, group: &str, version: &str) -> Vec<u8> {
-    let resources = registry.in_version(group, version);
-    let resources: Vec<&Resource> = resources.iter().map(|r| &**r).collect();
-    let document: Value = document(group, version, &resources);
-    serde_json::to_vec(&document).unwrap_or_default()
-}
-
-fn hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02X}"))
-}
-
-fn document(group: &str, version: &str, resources: &[&Resource]) -> Value {
-    let _ = (group, version, resources);
-    json!({})
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
@@ -25,6 +26,9 @@ use crate::store::{LogError, Store};
 
 /// How long open connections may take to finish when the server stops.
 const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long a data file may stay locked before that is an error.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// Streams of one HTTP/2 connection: a client with a watch per kind has many, and what one
 /// stream costs is bounded.
 const MAX_STREAMS: u32 = 1000;
@@ -98,7 +102,7 @@ impl Server {
     /// # server.shutdown().await; Ok(()) }
     /// ```
     pub async fn start(config: ServerConfig) -> Result<Server, StartError> {
-        let (store, saved) = open(&config)?;
+        let (store, saved) = open(&config).await?;
         let mut identity = match serde_json::from_value(saved) {
             Ok(identity) => identity,
             Err(_) => Identity::generate()?,
@@ -167,10 +171,17 @@ impl Drop for Server {
     }
 }
 
-fn open(config: &ServerConfig) -> Result<(Store, Value), LogError> {
-    match &config.data {
-        Some(path) => Store::open(path),
-        None => Ok((Store::in_memory(), Value::Null)),
+/// Opens the data file. A predecessor that was just killed may hold its lock for a moment.
+async fn open(config: &ServerConfig) -> Result<(Store, Value), LogError> {
+    let Some(path) = &config.data else {
+        return Ok((Store::in_memory(), Value::Null));
+    };
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match Store::open(path) {
+            Err(LogError::Locked(_)) if Instant::now() < deadline => sleep(LOCK_RETRY).await,
+            opened => return opened,
+        }
     }
 }
 
