@@ -92,7 +92,7 @@ impl<'a> Attempt<'a> {
         let mut managers = live.map(managers::read).unwrap_or_default();
         if let (true, Some(live)) = (managers.is_empty(), live) {
             let before =
-                Request { manager: "before-first-apply", scope: Scope::Whole, subresource: "", ..*request };
+                Request { manager: "before-first-apply", subresource: "", ..*request };
             record(schema, None, live, &before, &mut managers);
         }
         Self {

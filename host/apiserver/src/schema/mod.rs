@@ -209,8 +209,20 @@ impl Schema {
     /// assert!(Schema::from_crd(&json!({"type": "array"})).is_err());
     /// ```
     pub fn from_crd(source: &Value) -> Result<Self, Vec<Cause>> {
-        let mut causes = structural::check(source, "openAPIV3Schema");
-        let schema = parse::node(source, "openAPIV3Schema", &mut causes);
+        Self::from_crd_at(source, "openAPIV3Schema")
+    }
+
+    /// Parses a schema that stands at `path` of its definition, so that causes that mention
+    /// a second place mention it in full.
+    ///
+    /// # Errors
+    /// As for [`Schema::from_crd`], with paths that begin at `path`.
+    pub fn from_crd_at(source: &Value, path: &str) -> Result<Self, Vec<Cause>> {
+        let mut causes = structural::check(source, path);
+        let schema = parse::node(source, path, &mut causes);
+        if causes.is_empty() {
+            validate::defaults(&schema, path, &mut causes);
+        }
         if !causes.is_empty() {
             causes.sort_by_key(ToString::to_string);
             causes.dedup();

@@ -79,10 +79,10 @@ fn check_type(map: &Map<String, Value>, level: Level, path: &str, causes: &mut V
             let shown = Value::from(name);
             causes.push(Cause::invalid(&place, &shown, "must be object at the root"));
         }
-        Some("array") if !map.contains_key("items") => {
-            causes.push(Cause::required(&child(path, "items"), "must be specified"));
-        }
         Some(_) => {}
+    }
+    if text(map, "type") == Some("array") && !map.contains_key("items") {
+        causes.push(Cause::required(&child(path, "items"), "must be specified"));
     }
 }
 

@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value};
 
-use super::cause::{NO_FIELD, child, index};
+use super::cause::{NO_FIELD, child, index, key};
 use super::{Additional, Cause, Kind, Schema, cel, embedded, format, lists};
 
 /// What is wrong with `value`; nothing when it may be stored. `old` is the stored object of
@@ -40,6 +40,27 @@ pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>) -> Vec<Caus
         }
     }
     causes
+}
+
+/// Adds a cause for every default below `schema` that its own schema would refuse.
+pub(super) fn defaults(schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
+    if let Some(default) = &schema.default {
+        let under = child(path, "default");
+        causes.extend(node(schema, default, None, "").into_causes().into_iter().map(|cause| {
+            let below = cause.field.strip_prefix(NO_FIELD).unwrap_or(&cause.field);
+            let field = if below.is_empty() { under.clone() } else { child(&under, below) };
+            Cause { field, ..cause }
+        }));
+    }
+    for (name, member) in &schema.properties {
+        defaults(member, &key(&child(path, "properties"), name), causes);
+    }
+    if let Some(items) = &schema.items {
+        defaults(items, &child(path, "items"), causes);
+    }
+    if let Additional::Of(values) = &schema.additional {
+        defaults(values, &child(path, "additionalProperties"), causes);
+    }
 }
 
 const RULES_NOT_CHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
