@@ -91,8 +91,7 @@ impl<'a> Attempt<'a> {
     fn new(schema: &'a Schema, live: Option<&Value>, request: &'a Request<'a>) -> Self {
         let mut managers = live.map(managers::read).unwrap_or_default();
         if let (true, Some(live)) = (managers.is_empty(), live) {
-            let before =
-                Request { manager: "before-first-apply", subresource: "", ..*request };
+            let before = Request { manager: "before-first-apply", subresource: "", ..*request };
             record(schema, None, live, &before, &mut managers);
         }
         Self {
@@ -114,7 +113,8 @@ impl<'a> Attempt<'a> {
         self.managers.insert(self.manager.clone(), owned);
         let pruned = self.prune(merged, last);
         let live = with_nulls(self.schema, &self.live);
-        let changes = compare(self.schema, &live, &with_nulls(self.schema, &pruned)).map(|set| self.request.scope.filter(set));
+        let changes = compare(self.schema, &live, &with_nulls(self.schema, &pruned))
+            .map(|set| self.request.scope.filter(set));
         let touched = changes.added.union(&changes.modified);
         let conflicts = self.conflicts(&touched);
         if !force && !conflicts.is_empty() {

@@ -302,6 +302,19 @@ fn status_is_not_owned_through_the_main_resource_and_nothing_else_through_status
 }
 
 #[test]
+fn a_scale_is_recorded_only_when_somebody_owns_the_replicas() {
+    let scaled = |spec: Value| {
+        let stored = applied(None, "me", spec, 0).unwrap();
+        let mut scaled = stored.clone();
+        scaled["spec"]["replicas"] = json!(5);
+        let scale = UpdateOptions { subresource: "scale".to_owned(), ..by("scaler", "apps/v1", 1) };
+        owners(&update(&deployments(), Some(&stored), scaled, &scale))
+    };
+    assert_eq!(scaled(json!({"paused": true})), ["me Apply: .spec.paused"]);
+    assert_eq!(scaled(json!({"replicas": 1})), ["scaler Update: .spec.replicas"]);
+}
+
+#[test]
 fn a_client_can_clear_the_record() {
     let stored = applied(None, "me", json!({"replicas": 1}), 0).unwrap();
     let mut cleared = stored.clone();

@@ -71,7 +71,11 @@ pub(super) fn record(
     managers: &mut Managers,
 ) {
     let (old, new) = (comparable(schema, live), comparable(schema, Some(new)));
-    let changes = compare(schema, &with_nulls(schema, &old), &with_nulls(schema, &new)).map(|set| request.scope.filter(set));
+    let changes = compare(schema, &with_nulls(schema, &old), &with_nulls(schema, &new))
+        .map(|set| request.scope.filter(set));
+    if request.subresource == "scale" && !is_owned(managers, &changes) {
+        return;
+    }
     disown(managers, &changes, None);
     let manager = Manager::new(request.manager, false, request.api_version, request.subresource);
     let gained = changes.added.union(&changes.modified).difference(&unowned());
@@ -86,6 +90,13 @@ pub(super) fn record(
     };
     managers.insert(manager, owned);
     managers::cap(managers);
+}
+
+/// Whether anybody owns what changed. A scale of replicas that nobody owns is not recorded: to
+/// the real server it looks like an object without managers.
+fn is_owned(managers: &Managers, changes: &Comparison) -> bool {
+    let touched = changes.added.union(&changes.modified);
+    managers.values().any(|owned| !owned.set.intersection(&touched).is_empty())
 }
 
 /// Takes changed and removed fields from everybody but `keep`.

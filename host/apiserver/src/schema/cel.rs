@@ -5,9 +5,13 @@
 //! members of objects by name, entries of other lists not at all (then a rule that reads
 //! `oldSelf` does not run). Each node keeps its own rules over a copy of its schema without
 //! the rules below it, so that one evaluation never runs another node's rules.
-//! Bound: `kube-cel` refuses schemas nested deeper than 64.
+//! A rule with `optionalOldSelf` sees an optional; `kube-cel` binds `null`, so the rule's text
+//! is rewritten to make one. Bound: `kube-cel` refuses schemas nested deeper than 64.
+
+use std::sync::LazyLock;
 
 use kube_cel::{CompilationError, CompiledSchema, ErrorKind, ValidationError};
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{Additional, Cause, Kind, Schema, cause, lists};
@@ -27,7 +31,7 @@ impl Rules {
         if rules.is_empty() {
             return None;
         }
-        let compiled = kube_cel::compile_schema(&without_inner_rules(source));
+        let compiled = kube_cel::compile_schema(&own_rules(source));
         let path = cause::child(path, "x-kubernetes-validations");
         for (at, (result, rule)) in compiled.validations.iter().zip(rules).enumerate() {
             let path = cause::index(&path, at);
@@ -93,15 +97,36 @@ fn failed(error: &CompilationError, rule: &Value, path: &str) -> Cause {
 
 /// The node's schema with its own rules only, and without defaults: they are filled in
 /// before rules run.
-fn without_inner_rules(source: &Value) -> Value {
+fn own_rules(source: &Value) -> Value {
     let mut copy = source.clone();
     if let Value::Object(map) = &mut copy {
         map.remove("default");
+        let rules = map.get_mut("x-kubernetes-validations").and_then(Value::as_array_mut);
+        rules.into_iter().flatten().for_each(make_old_self_optional);
         for (_, value) in map.iter_mut().filter(|(k, _)| *k != "x-kubernetes-validations") {
             strip(value);
         }
     }
     copy
+}
+
+static OLD_SELF: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\boldSelf\b").expect("the pattern is a literal that compiles"));
+
+fn make_old_self_optional(rule: &mut Value) {
+    let Some(map) = rule.as_object_mut().filter(|map| map.get("optionalOldSelf") == Some(&Value::Bool(true)))
+    else {
+        return;
+    };
+    let text = map.get("rule").and_then(Value::as_str).unwrap_or_default().trim();
+    let told = format!("failed rule: {text}");
+    map.entry("message").or_insert_with(|| Value::from(told));
+    for name in ["rule", "messageExpression"] {
+        if let Some(Value::String(text)) = map.get_mut(name) {
+            let optional = "(oldSelf == null ? optional.none() : optional.of(oldSelf))";
+            *text = OLD_SELF.replace_all(text, optional).into_owned();
+        }
+    }
 }
 
 fn strip(value: &mut Value) {

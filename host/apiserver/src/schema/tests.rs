@@ -209,6 +209,18 @@ fn a_transition_rule_runs_only_against_an_old_object() {
 }
 
 #[test]
+fn a_rule_may_ask_whether_there_was_an_old_object() {
+    let rule = "oldSelf.hasValue() ? self.min >= oldSelf.value().min : self.min == 1";
+    let schema = ruled(json!({"rule": rule, "optionalOldSelf": true}));
+    let object = |min: i64| json!({"spec": {"min": min}});
+    assert!(validate(&schema, &object(1), None).is_empty());
+    assert!(validate(&schema, &object(3), Some(&object(2))).is_empty());
+    let refused = |min, old: Option<&Value>| validate(&schema, &object(min), old)[0].to_string();
+    assert_eq!(refused(2, None), format!("spec: Invalid value: failed rule: {rule}"));
+    assert_eq!(refused(2, Some(&object(3))), format!("spec: Invalid value: failed rule: {rule}"));
+}
+
+#[test]
 fn a_type_error_keeps_rules_from_running_and_says_so() {
     let schema = ruled(json!({"rule": "self.min <= self.max"}));
     let causes = validate(&schema, &json!({"spec": {"min": "x", "max": 1}}), None);

@@ -39,7 +39,7 @@ fn external_address(view: &View<'_>) -> String {
     let given = view.list("/spec/externalIPs").iter().filter_map(Value::as_str).map(str::to_owned);
     let mut addresses: Vec<String> = given.collect();
     match view.text("/spec/type") {
-        "ExternalName" => return view.text("/spec/externalName").to_owned(),
+        "ExternalName" => view.text("/spec/externalName").to_owned(),
         "LoadBalancer" => {
             addresses.splice(0..0, balancers(view));
             or(&addresses.join(","), "<pending>").to_owned()

@@ -21,14 +21,20 @@ pub(super) fn add(
             paths.insert(path, item);
         }
     };
-    put(collection, maker.item(false, &[("get", "list"), ("post", "create"), ("delete", "deletecollection")]));
+    put(
+        collection,
+        maker.item(false, &[("get", "list"), ("post", "create"), ("delete", "deletecollection")]),
+    );
     let verbs = [("get", "get"), ("put", "update"), ("patch", "patch"), ("delete", "delete")];
     put(object.clone(), maker.item(true, &verbs));
     if resource.namespaced {
         put(format!("{}/{}", about.prefix(), resource.plural), maker.item(false, &[("get", "list")]));
     }
     for name in resource.subresources.iter().filter(|name| *name == "status") {
-        put(format!("{object}/{name}"), maker.item(true, &[("get", "get"), ("put", "update"), ("patch", "patch")]));
+        put(
+            format!("{object}/{name}"),
+            maker.item(true, &[("get", "get"), ("put", "update"), ("patch", "patch")]),
+        );
     }
 }
 
@@ -42,7 +48,8 @@ impl Maker<'_> {
     /// A path with those of its methods that the resource has.
     fn item(&self, named: bool, methods: &[(&str, &str)]) -> Value {
         let mut item = Map::new();
-        let supported = methods.iter().filter(|(_, verb)| self.resource.verbs.iter().any(|known| known == verb));
+        let supported =
+            methods.iter().filter(|(_, verb)| self.resource.verbs.iter().any(|known| known == verb));
         for (method, verb) in supported {
             item.insert((*method).to_owned(), self.operation(method, verb));
         }
@@ -51,7 +58,10 @@ impl Maker<'_> {
             parameters.push(path_parameter("name", &format!("name of the {}", self.resource.kind)));
         }
         if self.resource.namespaced {
-            parameters.push(path_parameter("namespace", "object name and auth scope, such as for teams and projects"));
+            parameters.push(path_parameter(
+                "namespace",
+                "object name and auth scope, such as for teams and projects",
+            ));
         }
         item.insert("parameters".to_owned(), Value::from(parameters));
         Value::Object(item)
@@ -92,7 +102,11 @@ impl Maker<'_> {
 
     /// Strategic merge patches are for built-in kinds only.
     fn patches(&self) -> Value {
-        let mut types = vec!["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
+        let mut types = vec![
+            "application/apply-patch+yaml",
+            "application/json-patch+json",
+            "application/merge-patch+json",
+        ];
         if self.resource.schema.definition.is_some() {
             types.push("application/strategic-merge-patch+json");
         }

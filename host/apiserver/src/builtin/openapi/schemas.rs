@@ -217,12 +217,18 @@ fn limits(schema: &Schema) -> Map<String, Value> {
     let checks = &schema.checks;
     let size = &checks.size;
     let numbers = [
-        ("minLength", size.min_length), ("maxLength", size.max_length), ("minItems", size.min_items),
-        ("maxItems", size.max_items), ("minProperties", size.min_properties), ("maxProperties", size.max_properties),
+        ("minLength", size.min_length),
+        ("maxLength", size.max_length),
+        ("minItems", size.min_items),
+        ("maxItems", size.max_items),
+        ("minProperties", size.min_properties),
+        ("maxProperties", size.max_properties),
     ];
     let numbers = numbers.into_iter().filter_map(|(name, limit)| Some((name, Value::from(limit?))));
     let bounds = [
-        ("minimum", &checks.number.minimum), ("maximum", &checks.number.maximum), ("multipleOf", &checks.number.multiple_of),
+        ("minimum", &checks.number.minimum),
+        ("maximum", &checks.number.maximum),
+        ("multipleOf", &checks.number.multiple_of),
     ];
     let bounds = bounds.into_iter().filter_map(|(name, limit)| Some((name, Value::Number(limit.clone()?))));
     let pattern = checks.pattern.as_ref().map(|(source, _)| ("pattern", Value::from(source.as_str())));

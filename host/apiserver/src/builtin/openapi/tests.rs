@@ -14,7 +14,12 @@ fn document(group: &str, version: &str) -> Value {
     let resources: Vec<OpenApiResource<'_>> = owned
         .iter()
         .map(|(r, verbs, subresources, schema)| OpenApiResource {
-            kind: r.kind, plural: r.plural, namespaced: r.namespaced, verbs, subresources, schema,
+            kind: r.kind,
+            plural: r.plural,
+            namespaced: r.namespaced,
+            verbs,
+            subresources,
+            schema,
         })
         .collect();
     openapi_v3(group, version, &resources)
@@ -35,8 +40,12 @@ fn references(value: &Value, found: &mut Vec<String>) {
 fn a_patch_names_its_kind_and_takes_field_validation() {
     let document = document("apps", "v1");
     let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
-    assert_eq!(patch["x-kubernetes-group-version-kind"], json!({"group": "apps", "version": "v1", "kind": "Deployment"}));
-    let names: Vec<_> = patch["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"],
+        json!({"group": "apps", "version": "v1", "kind": "Deployment"})
+    );
+    let names: Vec<_> =
+        patch["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"fieldValidation"), "{names:?}");
     assert!(patch["requestBody"]["content"]["application/strategic-merge-patch+json"].is_object());
 }
@@ -58,7 +67,8 @@ fn every_reference_of_every_document_leads_somewhere() {
 #[test]
 fn lists_carry_their_merge_keys() {
     let document = document("apps", "v1");
-    let containers = &document["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+    let containers =
+        &document["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
     assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
     assert_eq!(containers["x-kubernetes-patch-strategy"], "merge");
     assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
@@ -73,15 +83,23 @@ fn a_custom_kind_is_described_by_its_own_schema() {
     .unwrap();
     let verbs = ["get", "list", "create", "patch"].map(str::to_owned);
     let resource = OpenApiResource {
-        kind: "Website", plural: "websites", namespaced: true, verbs: &verbs, subresources: &["status".to_owned()], schema: &schema,
+        kind: "Website",
+        plural: "websites",
+        namespaced: true,
+        verbs: &verbs,
+        subresources: &["status".to_owned()],
+        schema: &schema,
     };
     let document = openapi_v3("webhosting.polyreme.dev", "v1alpha1", &[resource]);
     let component = &document["components"]["schemas"]["dev.polyreme.webhosting.v1alpha1.Website"];
     assert_eq!(component["description"], "A site.");
-    assert_eq!(component["properties"]["spec"], json!({
-        "type": "object", "required": ["theme"],
-        "properties": {"theme": {"type": "string", "minLength": 1, "description": "Its theme."}},
-    }));
+    assert_eq!(
+        component["properties"]["spec"],
+        json!({
+            "type": "object", "required": ["theme"],
+            "properties": {"theme": {"type": "string", "minLength": 1, "description": "Its theme."}},
+        })
+    );
     assert_eq!(
         component["x-kubernetes-group-version-kind"],
         json!([{"group": "webhosting.polyreme.dev", "version": "v1alpha1", "kind": "Website"}])

@@ -105,7 +105,8 @@ fn path(place: &Place<'_>, causes: &mut Vec<Cause>) {
     kind.one_of(&["Exact", "ImplementationSpecific", "Prefix"], causes);
     let path = place.child("path");
     let may_be_empty = kind.text() == "ImplementationSpecific";
-    if !path.text().starts_with('/') && !(may_be_empty && path.is_empty()) {
+    let is_missing = may_be_empty && path.is_empty();
+    if !is_missing && !path.text().starts_with('/') {
         let shown = Value::from(path.text());
         causes.push(Cause::invalid(&path.path, &shown, "must be an absolute path"));
     }

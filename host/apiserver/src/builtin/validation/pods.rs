@@ -63,7 +63,9 @@ fn container(container: &Place<'_>, volumes: &[&str], causes: &mut Vec<Cause>) {
     let paths = container.child("volumeMounts").entries().map(|mount| mount.child("mountPath"));
     let mut repeated = Vec::new();
     duplicates(paths, &mut repeated);
-    let unique = |cause: &Cause| Cause::invalid(&cause.field, &Value::from(last_quoted(&cause.message)), "must be unique");
+    let unique = |cause: &Cause| {
+        Cause::invalid(&cause.field, &Value::from(last_quoted(&cause.message)), "must be unique")
+    };
     causes.extend(repeated.iter().map(unique));
 }
 
@@ -122,7 +124,14 @@ fn mostly_immutable(root: &Place<'_>, old: &Value, causes: &mut Vec<Cause>) {
             }
         }
         if let Some(map) = spec.as_object_mut() {
-            for field in ["tolerations", "activeDeadlineSeconds", "terminationGracePeriodSeconds", "nodeName", "schedulingGates", "ephemeralContainers"] {
+            for field in [
+                "tolerations",
+                "activeDeadlineSeconds",
+                "terminationGracePeriodSeconds",
+                "nodeName",
+                "schedulingGates",
+                "ephemeralContainers",
+            ] {
                 map.remove(field);
             }
         }

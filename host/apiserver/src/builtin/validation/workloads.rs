@@ -97,8 +97,13 @@ fn stateful_set(root: &Place<'_>, old: Option<&Value>, causes: &mut Vec<Cause>) 
     root.at("spec.podManagementPolicy").one_of(&["OrderedReady", "Parallel"], causes);
     let Some(old) = old else { return };
     const MUTABLE: [&str; 7] = [
-        "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
     ];
     let frozen = |spec: Option<&Value>| {
         let mut spec = spec.and_then(Value::as_object).cloned().unwrap_or_default();
@@ -113,7 +118,9 @@ fn stateful_set(root: &Place<'_>, old: Option<&Value>, causes: &mut Vec<Cause>) 
 
 pub(super) fn job(root: &Place<'_>, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let spec = root.child("spec");
-    for field in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+    for field in
+        ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"]
+    {
         spec.child(field).not_negative(causes);
     }
     job_template(&spec.child("template"), causes);
