@@ -10,8 +10,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// What is logged unless told: the host's own work; of libraries, what is wrong.
-pub const DEFAULT_FILTER: &str = "warn,polyreme=info";
+/// What is logged unless told.
+pub const DEFAULT_FILTER: &str = "info";
+
+/// What a bare level says of everything but the host: what is wrong, and of kube's client
+/// not that a request failed, since whoever sent the request reports it with advice.
+const LIBRARIES: &str = "warn,kube_client::client::builder=off";
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +61,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), FilterError> {
 
 fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
     let level = ["off", "error", "warn", "info", "debug", "trace"].contains(&filter);
-    let text = if level { format!("warn,polyreme={filter}") } else { filter.to_owned() };
+    let text = if level { format!("{LIBRARIES},polyreme={filter}") } else { filter.to_owned() };
     let failed = |source| FilterError { filter: filter.to_owned(), source };
     EnvFilter::try_new(text).map_err(failed)
 }

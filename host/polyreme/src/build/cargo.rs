@@ -3,9 +3,10 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command as StdCommand, Stdio};
 
 use serde::Deserialize;
+use tokio::process::Command;
 
 use super::package::Package;
 use super::toolchain::{Compiler, TARGET};
@@ -38,12 +39,19 @@ struct Message {
 }
 
 /// Builds the package and returns the core module's file.
-pub(super) fn build(package: &Package, compiler: &Compiler, profile: &str) -> Result<PathBuf, BuildError> {
+///
+/// cargo is killed when the future is dropped.
+pub(super) async fn build(
+    package: &Package,
+    compiler: &Compiler,
+    profile: &str,
+) -> Result<PathBuf, BuildError> {
     let mut command = command(package, compiler, profile);
     // Diagnostics go to our stderr as they come; only artefact messages are on stdout.
     command.stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let child = command.spawn().map_err(|source| PackageError::NoCargo { source })?;
-    let output = child.wait_with_output().map_err(|source| PackageError::NoCargo { source })?;
+    let child = Command::from(command).kill_on_drop(true).spawn();
+    let child = child.map_err(|source| PackageError::NoCargo { source })?;
+    let output = child.wait_with_output().await.map_err(|source| PackageError::NoCargo { source })?;
     if !output.status.success() {
         return Err(BuildError::Cargo { package: package.name.clone() });
     }
@@ -55,8 +63,8 @@ pub(super) fn build(package: &Package, compiler: &Compiler, profile: &str) -> Re
     })
 }
 
-fn command(package: &Package, compiler: &Compiler, profile: &str) -> Command {
-    let mut command = Command::new(program());
+fn command(package: &Package, compiler: &Compiler, profile: &str) -> StdCommand {
+    let mut command = StdCommand::new(program());
     command
         .current_dir(&package.dir)
         .args(["build", "--target", TARGET, "--profile", profile, "--lib"])

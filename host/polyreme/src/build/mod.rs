@@ -88,18 +88,18 @@ pub enum BuildError {
     },
 }
 
-/// Builds the guest of a folder.
+/// Builds the guest of a folder. Dropping the future ends cargo.
 ///
 /// # Errors
 ///
 /// When there is no guest package, no compiler for it, when cargo fails, or when the
 /// result is not a component for this host.
-pub fn build(options: &BuildOptions) -> Result<Built, BuildError> {
+pub async fn build(options: &BuildOptions) -> Result<Built, BuildError> {
     let package = Package::find(&options.dir)?;
     let compiler = toolchain::find(&package.dir)?;
     tracing::info!(package = package.name, compiler = %compiler, "building for {TARGET}");
     let profile = package.profile(options.profile.as_deref());
-    let module = cargo::build(&package, &compiler, &profile)?;
+    let module = cargo::build(&package, &compiler, &profile).await?;
     let core = std::fs::read(&module).map_err(|source| write_error(&module, source))?;
     let component = Component::from_module(&core)
         .map_err(|source| BuildError::Component { package: package.name.clone(), source })?;

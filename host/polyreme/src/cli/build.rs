@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Args;
-use polyreme::build::{BuildError, BuildOptions, Built, ComponentError, build};
+use polyreme::build::{BuildError, BuildOptions, Built, build};
+use tokio_util::sync::CancellationToken;
 
+use super::signals::with_signals;
 use super::{Failure, print};
 
 /// Build a Rust controller into a component that the host can run.
@@ -27,10 +30,16 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         let options = BuildOptions { dir: self.dir, output: self.output, profile: self.profile };
-        let built = build(&options).map_err(failure)?;
-        report(&built);
+        let stop = CancellationToken::new();
+        let work = async {
+            tokio::select! {
+                built = build(&options) => built.map_err(failure),
+                () = stop.cancelled() => Err(Failure::failed(anyhow!("interrupted"))),
+            }
+        };
+        report(&with_signals(stop.clone(), work).await.map_err(Failure::failed)??);
         Ok(())
     }
 }
@@ -47,7 +56,6 @@ fn report(built: &Built) {
 fn failure(error: BuildError) -> Failure {
     match error {
         BuildError::Package(_) | BuildError::Toolchain(_) => Failure::usage(error),
-        BuildError::Component { source: ComponentError::NotWasm, .. } => Failure::failed(error),
         _ => Failure::failed(error),
     }
 }

@@ -67,7 +67,7 @@ impl Cli {
         match self.command {
             Command::Run(command) => command.run().await,
             Command::Validate(command) => command.run().await,
-            Command::Build(command) => command.run(),
+            Command::Build(command) => command.run().await,
             Command::Apiserver(command) => command.run().await,
         }
     }
