@@ -18,6 +18,9 @@ use cli::{Cli, Failure};
 /// How long threads that compile modules may hold up the end of the process.
 const THREADS_GRACE: Duration = Duration::from_millis(200);
 
+/// Exit code after a panic, as Rust's own.
+const PANICKED: i32 = 101;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match start(cli) {
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {
+    end_on_panic();
     cli.start_logging()?;
     // The only TLS provider that is built in. The call fails when there is one already,
     // which is as good.
@@ -40,4 +44,14 @@ fn start(cli: Cli) -> Result<(), Failure> {
     let outcome = runtime.block_on(cli.run());
     runtime.shutdown_timeout(THREADS_GRACE);
     outcome
+}
+
+/// A task that panicked leaves a host that looks alive and no longer does its work; the one that replaces
+/// it starts from the API server's state. Tests of the library are not affected.
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(PANICKED);
+    }));
 }

@@ -157,7 +157,7 @@ impl Controller {
         Session {
             kubernetes: Arc::new(api),
             events: Arc::clone(&self.events),
-            log: Arc::new(GuestLog::new(&self.name, &request.object, &request.id)),
+            log: Arc::new(GuestLog),
             metrics: Arc::clone(&self.guest_metrics),
             settings: Arc::clone(&self.settings),
             clock: Arc::clone(&self.clock),

@@ -15,6 +15,8 @@ use polyreme_sdk::k8s_openapi::api::core::v1::{ConfigMap, Service};
 use polyreme_sdk::k8s_openapi::api::networking::v1::Ingress;
 use polyreme_sdk::{Action, Context, Controller, Error, Manifest, Mapping, Object, Severity, info, warn};
 
+use serde_json::json;
+
 use api::{Phase, Rollout, Theme, Website};
 use children::{Children, child_name};
 use settings::Settings;
@@ -66,9 +68,28 @@ fn bring_about(ctx: &Context, website: &Website) -> Result<bool, Failure> {
     let theme = theme(ctx, website)?;
     let settings: Settings = ctx.settings()?;
     let all = Children::of(website, &theme.spec, &settings);
-    ctx.apply_all(&[&all.config_map, &all.service, &all.ingress, &all.deployment])?;
+    match apply(ctx, &all) {
+        Err(error) if error.is_invalid() => {
+            replace(ctx, &all).map_err(|_| error)?;
+            apply(ctx, &all)?;
+        }
+        applied => applied?,
+    }
     let rollout: Option<Rollout> = ctx.get_opt(&child_name(website))?;
     Ok(rollout.is_some_and(|rollout| rollout.is_complete()))
+}
+
+fn apply(ctx: &Context, all: &Children) -> Result<(), Error> {
+    ctx.apply_all(&[&all.config_map, &all.service, &all.ingress, &all.deployment]).map(drop)
+}
+
+/// Replaces the specs of the children, lists and all. An apply merges lists by their keys, so an entry
+/// that somebody added by hand (a second port named `http`) stays and can make the result invalid.
+fn replace(ctx: &Context, all: &Children) -> Result<(), Error> {
+    ctx.merge_patch(&all.service, &json!({ "spec": all.service.spec }))?;
+    ctx.merge_patch(&all.ingress, &json!({ "spec": all.ingress.spec }))?;
+    ctx.merge_patch(&all.deployment, &json!({ "spec": all.deployment.spec }))?;
+    Ok(())
 }
 
 fn theme(ctx: &Context, website: &Website) -> Result<Theme, Failure> {

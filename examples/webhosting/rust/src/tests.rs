@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use polyreme_sdk::k8s_openapi::api::core::v1::ServicePort;
 use polyreme_sdk::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use polyreme_sdk::testing::Fake;
 use polyreme_sdk::{ObjectMeta, Reason};
@@ -175,6 +176,22 @@ fn a_child_that_is_edited_or_deleted_by_hand_is_put_back() {
     cluster.settle::<Webhosting>(SITE).unwrap();
     assert_eq!(cluster.get::<ConfigMap>(&key).data, made.data);
     assert!(cluster.find::<Service>(&key).is_some());
+}
+
+#[test]
+fn an_entry_added_by_hand_that_makes_a_child_invalid_is_removed() {
+    let cluster = settled();
+    let key = child(&cluster);
+    let ports = |service: &Service| service.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
+    let made = ports(&cluster.get::<Service>(&key));
+    cluster.edit(&key, |service: &mut Service| {
+        let spec = service.spec.get_or_insert_default();
+        spec.ports.get_or_insert_default().push(ServicePort { port: 9999, ..made[0].clone() });
+    });
+    cluster.fail_next("apply", "Service", Reason::Invalid);
+
+    cluster.settle::<Webhosting>(SITE).unwrap();
+    assert_eq!(ports(&cluster.get::<Service>(&key)), made);
 }
 
 #[test]

@@ -1,16 +1,14 @@
 //! `polyreme validate`: everything about a configuration that can be known without a cluster.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::Args;
-use polyreme::config::{ControllerConfig, HostConfig, ModuleSource, validate_settings};
+use polyreme::config::{ControllerConfig, HostConfig};
 use polyreme::explain;
-use polyreme::guest_log::GuestLog;
-use polyreme::host::Plan;
+use polyreme::host;
 use polyreme_runtime::wit::reconciler::Manifest;
-use polyreme_runtime::{Engine, EngineConfig, Session};
+use polyreme_runtime::{Engine, EngineConfig};
 
 use super::{Failure, print};
 
@@ -32,11 +30,11 @@ impl Validate {
         let engine = Engine::new(engine).map_err(Failure::failed)?;
         let mut faulty = 0;
         for controller in &config.controllers {
-            match check(&engine, controller).await {
-                Ok(manifest) => report(controller, &manifest),
+            match host::load(&engine, controller).await {
+                Ok(loaded) => report(controller, &loaded.manifest),
                 Err(error) => {
                     faulty += 1;
-                    eprintln!("error: {}: {}", controller.place, explain::chain(error.as_ref()));
+                    eprintln!("error: {}: {}", controller.place, explain::chain(&error));
                 }
             }
         }
@@ -46,20 +44,6 @@ impl Validate {
         }
         Ok(())
     }
-}
-
-/// Loads one module and checks what it says of itself against the configuration.
-async fn check(engine: &Engine, controller: &ControllerConfig) -> anyhow::Result<Manifest> {
-    let ModuleSource::File(path) = &controller.module;
-    let limits = controller.limits.for_runtime();
-    let module = engine.load(&controller.name, path.as_path(), limits).await?;
-    let log = Arc::new(GuestLog::for_describe(&controller.name));
-    let manifest = module.describe(Session::for_describe(controller.settings_json(), log)).await?;
-    Plan::new(&controller.name, &manifest)?;
-    if let Some(schema) = &manifest.settings_schema {
-        validate_settings(schema, controller)?;
-    }
-    Ok(manifest)
 }
 
 fn report(controller: &ControllerConfig, manifest: &Manifest) {

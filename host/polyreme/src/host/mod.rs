@@ -5,6 +5,7 @@
 //! others alone. On shutdown the queues close, reconciles under way get the grace period, and what is
 //! left is interrupted.
 
+mod load;
 mod plan;
 mod resync;
 mod start;
@@ -16,11 +17,13 @@ use anyhow::{Context as _, bail};
 use kube::Client;
 use kube::client::ClientBuilder;
 use parking_lot::Mutex;
+use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::{Engine, EngineConfig};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use load::{Loaded, StartError, load};
 pub use plan::{ManifestError, Plan, Watch};
 
 use crate::admin::{self, Readiness};
@@ -135,10 +138,14 @@ impl Host {
         Ok(workers)
     }
 
-    async fn load_or_report(host: &Arc<Self>, config: &ControllerConfig) -> Option<start::Loaded> {
+    async fn load_or_report(host: &Arc<Self>, config: &ControllerConfig) -> Option<Loaded> {
         host.readiness.set(&config.name, Err("starting".to_owned()));
-        match start::load(host, config).await {
-            Ok(loaded) => Some(loaded),
+        match load(&host.engine, config).await {
+            Ok(loaded) => {
+                let Manifest { name, version, .. } = &loaded.manifest;
+                info!(controller = config.name, module = name, version, digest = loaded.module.digest(), "module loaded");
+                Some(loaded)
+            }
             Err(failure) => {
                 let why = explain::chain(&failure);
                 tracing::error!(controller = config.name, place = %config.place, "{why}");
@@ -149,7 +156,7 @@ impl Host {
     }
 
     /// Until shutdown a controller may wait for its kinds and caches; once it works, it ends with its queue.
-    async fn bring_up(host: Arc<Self>, loaded: start::Loaded, shutdown: CancellationToken) {
+    async fn bring_up(host: Arc<Self>, loaded: Loaded, shutdown: CancellationToken) {
         let connected = tokio::select! {
             connected = start::connect(&host, loaded) => connected,
             () = shutdown.cancelled() => return,

@@ -1,8 +1,7 @@
-//! One controller from its configuration to its workers, in two stages.
+//! One controller from a loaded module to its workers.
 //!
-//! [`load`] needs no cluster: read the module, ask what it is, check that and the settings. What fails
-//! here fails until somebody changes something. [`connect`] needs the cluster and has patience: kinds
-//! may be installed later, rights may be granted later, so it waits, retries and says why in `/readyz`.
+//! This stage needs the cluster and has patience: kinds may be installed later, rights may be granted
+//! later, so it waits, retries and says why in `/readyz`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +9,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::wit::types::Error as ApiError;
-use polyreme_runtime::{CallError, LoadError, Module, Session};
+use polyreme_runtime::Module;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::plan::{ManifestError, Plan, Watch};
+use super::load::Loaded;
+use super::plan::Watch;
 use super::{Host, resync};
 use crate::api::ControllerApi;
 use crate::api::elide::Applied;
 use crate::cache::{Cache, Health, Resource};
-use crate::config::{ControllerConfig, ModuleSource, SettingsError, validate_settings};
-use crate::guest_log::GuestLog;
+use crate::config::ControllerConfig;
 use crate::permissions::Policy;
 use crate::queue::Queue;
 use crate::reconcile::Controller;
@@ -33,57 +32,11 @@ const KIND_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::
 /// would exit (2 min), a host that runs other controllers cannot.
 const CACHE_SYNC_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Why a controller cannot run until its module or its configuration is changed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StartError {
-    /// The module is missing, damaged, or not made for this host.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// `describe` failed.
-    #[error(transparent)]
-    Describe(#[from] CallError),
-    /// What `describe` says makes no sense.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The settings do not fit the module's schema.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-}
-
-/// A module that can be run.
-pub(super) struct Loaded {
-    pub config: ControllerConfig,
-    module: Module,
-    manifest: Manifest,
-    plan: Plan,
-}
-
 /// A controller whose caches are filled.
 pub(super) struct Connected {
     controller: Arc<Controller>,
     config: ControllerConfig,
     caches: Vec<Arc<Cache>>,
-}
-
-/// Loads a module and asks what it is. Needs no cluster.
-pub(super) async fn load(host: &Host, config: &ControllerConfig) -> Result<Loaded, StartError> {
-    let ModuleSource::File(path) = &config.module;
-    let limits = config.limits.for_runtime();
-    let module = host.engine.load(&config.name, path.as_path(), limits).await?;
-    let log = Arc::new(GuestLog::for_describe(&config.name));
-    let manifest = module.describe(Session::for_describe(config.settings_json(), log)).await?;
-    let plan = Plan::new(&config.name, &manifest)?;
-    if let Some(schema) = &manifest.settings_schema {
-        validate_settings(schema, config)?;
-    }
-    info!(
-        controller = config.name,
-        module = manifest.name,
-        version = manifest.version,
-        digest = module.digest(),
-        "module loaded"
-    );
-    Ok(Loaded { config: config.clone(), module, manifest, plan })
 }
 
 /// Starts the watches and waits until every cache has had a full list.

@@ -1,0 +1,60 @@
+//! A module from its file to a checked manifest. Needs no cluster.
+//!
+//! What fails here fails until somebody changes the module or the configuration; `polyreme validate`
+//! runs exactly this.
+
+use std::sync::Arc;
+
+use polyreme_runtime::wit::reconciler::Manifest;
+use polyreme_runtime::{CallError, Engine, LoadError, Module, Session};
+use tracing::{Instrument, info_span};
+
+use super::plan::{ManifestError, Plan};
+use crate::config::{ControllerConfig, ModuleSource, SettingsError, validate_settings};
+use crate::guest_log::GuestLog;
+
+/// Why a controller cannot run until its module or its configuration is changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The module is missing, damaged, or not made for this host.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// `describe` failed.
+    #[error(transparent)]
+    Describe(#[from] CallError),
+    /// What `describe` says makes no sense.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The settings do not fit the module's schema.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+/// A module that can be run.
+pub struct Loaded {
+    /// What the configuration says of it.
+    pub config: ControllerConfig,
+    /// Its code.
+    pub module: Module,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What is to be watched for it.
+    pub plan: Plan,
+}
+
+/// Loads a module, asks what it is, and checks that and the settings.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn load(engine: &Engine, config: &ControllerConfig) -> Result<Loaded, StartError> {
+    let ModuleSource::File(path) = &config.module;
+    let module = engine.load(&config.name, path.as_path(), config.limits.for_runtime()).await?;
+    let session = Session::for_describe(config.settings_json(), Arc::new(GuestLog));
+    let span = info_span!("describe", controller = config.name);
+    let manifest = module.describe(session).instrument(span).await?;
+    let plan = Plan::new(&config.name, &manifest)?;
+    if let Some(schema) = &manifest.settings_schema {
+        validate_settings(schema, config)?;
+    }
+    Ok(Loaded { config: config.clone(), module, manifest, plan })
+}
