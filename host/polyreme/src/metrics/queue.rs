@@ -21,6 +21,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+/// The priority of fresh changes, whose depth is shown from the start.
+const DEFAULT_PRIORITY: i32 = 0;
+
 /// `ExponentialBuckets(10e-9, 10, 12)` of controller-runtime: 10 ns to 1000 s.
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(10e-9, 10.0, 12))
@@ -82,7 +85,7 @@ impl Families {
 
     pub(super) fn queue(families: &Arc<Self>, controller: &str) -> QueueMetrics {
         let labels = QueueLabels { name: controller.to_owned(), controller: controller.to_owned() };
-        QueueMetrics {
+        let queue = QueueMetrics {
             adds: families.adds.get_or_create_owned(&labels),
             retries: families.retries.get_or_create_owned(&labels),
             waited: families.waited.get_or_create_owned(&labels),
@@ -90,7 +93,9 @@ impl Families {
             underway: families.working.queue(&labels),
             depth: families.depth.clone(),
             labels,
-        }
+        };
+        queue.set_depth(DEFAULT_PRIORITY, 0);
+        queue
     }
 }
 

@@ -41,6 +41,7 @@ fn every_name_that_dashboards_know_comes_out_exactly() {
         "controller_runtime_reconcile_time_seconds_count{controller=\"website\"} 1",
         "controller_runtime_max_concurrent_reconciles{controller=\"website\"} 4",
         "controller_runtime_active_workers{controller=\"website\"} 0",
+        "workqueue_depth{name=\"website\",controller=\"website\",priority=\"0\"} 0",
         "workqueue_depth{name=\"website\",controller=\"website\",priority=\"-100\"} 3",
         "workqueue_adds_total{name=\"website\",controller=\"website\"} 1",
         "workqueue_queue_duration_seconds_count{name=\"website\",controller=\"website\"} 0",
@@ -73,6 +74,10 @@ fn the_classic_text_names_counters_in_their_metadata() {
     assert!(text.contains("# TYPE workqueue_adds_total counter\n"), "{text}");
     assert!(text.contains("# HELP workqueue_adds_total "), "{text}");
     assert!(!text.contains("# EOF"));
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').nth(1));
+    let known = ["counter", "gauge", "histogram", "untyped"];
+    let unknown: Vec<_> = types.filter(|kind| !known.contains(kind)).collect();
+    assert!(unknown.is_empty(), "{unknown:?} in:\n{text}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! prometheus-client writes OpenMetrics 1.0, which Prometheus reads when it is named in the
 //! content type. Readers that do not ask for it (`curl`, older agents) get the classic
 //! format 0.0.4, in which the metadata of a counter names the series itself
-//! (`# TYPE x_total counter`) and there is no end marker.
+//! (`# TYPE x_total counter`), there is no type `info`, and no end marker.
 
 use std::fmt::Write;
 
@@ -63,11 +63,14 @@ fn classic(openmetrics: &str) -> String {
 /// Writes a pair of `# HELP` and `# TYPE`; the encoder always puts them in this order.
 fn write_metadata(text: &mut String, help: &str, type_line: &str) {
     let (name, help) = help.split_once(' ').unwrap_or((help, ""));
-    let counter = type_line.ends_with(" counter");
-    let name = if counter { format!("{name}_total") } else { name.to_owned() };
-    let kind = type_line.rsplit(' ').next().unwrap_or("untyped");
-    let kind = if kind == "unknown" { "untyped" } else { kind };
-    writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("String");
+    let (suffix, kind) = match type_line.rsplit(' ').next().unwrap_or_default() {
+        "counter" => ("_total", "counter"),
+        "info" => ("_info", "gauge"),
+        "unknown" => ("", "untyped"),
+        kind => ("", kind),
+    };
+    writeln!(text, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}")
+        .expect("writing to a String does not fail");
 }
 
 fn push_line(text: &mut String, line: &str) {
