@@ -14,8 +14,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 pub const DEFAULT_FILTER: &str = "info";
 
 /// What a bare level says of everything but the host: what is wrong, and of kube's client
-/// not that a request failed, since whoever sent the request reports it with advice.
-const LIBRARIES: &str = "warn,kube_client::client::builder=off";
+/// and watcher nothing, since whoever called them reports their errors with advice.
+const LIBRARIES: &str = "warn,kube_client::client::builder=off,kube_runtime::watcher=off";
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
