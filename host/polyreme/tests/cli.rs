@@ -1,6 +1,9 @@
 //! The binary from the outside: exit codes, what is on stdout, what an error names.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the report; clippy exempts #[test] functions only")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report; clippy exempts #[test] functions only"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
