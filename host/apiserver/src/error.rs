@@ -81,16 +81,14 @@ impl ApiError {
 
     /// The optimistic lock was lost.
     pub(crate) fn modified(subject: Subject<'_>, name: &str) -> Self {
-        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        let why =
+            "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(subject, name, why)
     }
 
-    /// A uid or resourceVersion that the client demanded is not the object's.
-    pub(crate) fn precondition(subject: Subject<'_>, name: &str, what: &str, wanted: &str, found: &str) -> Self {
-        let why = format!(
-            "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
-        );
-        Self::conflict(subject, name, &why)
+    /// A precondition of a deletion does not hold; the real server names the kind here.
+    pub(crate) fn precondition(subject: Subject<'_>, name: &str, why: &str) -> Self {
+        Self::conflict(Subject { plural: subject.kind, ..subject }, name, why)
     }
 
     /// Server-side apply met fields of other managers.
@@ -118,13 +116,17 @@ impl ApiError {
     }
 
     /// A patch that is well-formed but cannot be applied to this object.
-    pub(crate) fn unapplicable(subject: Subject<'_>, name: &str, message: &str) -> Self {
-        let message = format!("the server rejected our request due to an error in our request: {message}");
-        let mut error = Self::new(422, "Invalid", message).about(subject, name);
-        if let Some(Value::Object(details)) = error.details.as_deref_mut() {
-            details.insert("kind".to_owned(), subject.plural.into());
-        }
+    pub(crate) fn unapplicable(why: &str) -> Self {
+        tracing::debug!(why, "a patch cannot be applied");
+        let message = "the server rejected our request due to an error in our request";
+        let mut error = Self::new(422, "Invalid", message);
+        error.details = Some(Box::new(json!({})));
         error
+    }
+
+    /// A patched object that cannot be decoded: the real server names no object.
+    pub(crate) fn invalid_patch(causes: &[Cause]) -> Self {
+        Self::invalid(Subject { group: "", plural: "", kind: "" }, "", causes)
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -143,9 +145,8 @@ impl ApiError {
 
     /// A write into a namespace that is being deleted.
     pub(crate) fn namespace_terminating(subject: Subject<'_>, name: &str, namespace: &str) -> Self {
-        let why = format!(
-            "unable to create new content in namespace {namespace} because it is being terminated"
-        );
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut error = Self::forbidden(subject, name, &why);
         let cause = json!([{
             "reason": "NamespaceTerminating",
@@ -158,14 +159,17 @@ impl ApiError {
         error
     }
 
-    pub(crate) fn method_not_allowed(subject: Option<Subject<'_>>, verb: &str) -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
         let mut error = Self::new(405, "MethodNotAllowed", message);
         error.details = Some(Box::new(json!({})));
-        if let Some(subject) = subject {
-            error.message = format!("{verb} is not supported on resources of kind \"{}\"", subject.resource());
-            return error.about(subject, "");
-        }
+        error
+    }
+
+    /// A patch of a type that no kind has.
+    pub(crate) fn no_such_media_type() -> Self {
+        let mut error = Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+        error.details = Some(Box::new(json!({})));
         error
     }
 
@@ -178,11 +182,10 @@ impl ApiError {
     }
 
     pub(crate) fn not_acceptable(accepted: &[&str]) -> Self {
-        let message = format!(
-            "only the following media types are accepted: {}",
-            accepted.join(", ")
-        );
-        Self::new(406, "NotAcceptable", message)
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", accepted.join(", "));
+        let mut error = Self::new(406, "NotAcceptable", message);
+        error.details = Some(Box::new(json!({})));
+        error
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -239,10 +242,7 @@ impl ApiError {
 }
 
 fn causes_json(causes: &[Cause]) -> Vec<Value> {
-    causes
-        .iter()
-        .map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}))
-        .collect()
+    causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect()
 }
 
 fn without_empty(mut details: Value) -> Value {

@@ -56,9 +56,7 @@ pub(crate) fn strings(list: Option<&Value>) -> Vec<&str> {
 
 /// The items of a JSON array, nothing for anything else.
 pub(crate) fn items(list: Option<&Value>) -> &[Value] {
-    list.and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The object as a map, made one (empty) if it is anything else.
@@ -74,11 +72,7 @@ pub(crate) fn as_map(value: &mut Value) -> &mut Map<String, Value> {
 
 /// A field that is a map, created when absent.
 pub(crate) fn map_at<'a>(object: &'a mut Value, field: &str) -> &'a mut Map<String, Value> {
-    as_map(
-        as_map(object)
-            .entry(field)
-            .or_insert_with(|| Value::Object(Map::new())),
-    )
+    as_map(as_map(object).entry(field).or_insert_with(|| Value::Object(Map::new())))
 }
 
 /// `metadata` for writing.

@@ -85,10 +85,8 @@ fn service(api: &Api, resource: &Resource, object: &mut Value) -> Result<(), Api
 /// The address asked for if it is free, or the first free one.
 fn service_address(api: &Api, storage: &StorageId, wanted: &str) -> Option<String> {
     let services = api.store.snapshot(storage, None).objects;
-    let taken: std::collections::HashSet<&str> = services
-        .iter()
-        .filter_map(|(_, s)| s.value.pointer("/spec/clusterIP")?.as_str())
-        .collect();
+    let taken: std::collections::HashSet<&str> =
+        services.iter().filter_map(|(_, s)| s.value.pointer("/spec/clusterIP")?.as_str()).collect();
     if !wanted.is_empty() {
         return (!taken.contains(wanted)).then(|| wanted.to_owned());
     }
@@ -104,7 +102,8 @@ fn keep_service_addresses(old: &Value, object: &mut Value) {
     let old = |field: &str| old.pointer(&format!("/spec/{field}")).cloned();
     let spec = read::map_at(object, "spec");
     for field in ["clusterIP", "clusterIPs"] {
-        let absent = matches!(spec.get(field), None | Some(Value::Null)) || spec.get(field) == Some(&json!(""));
+        let absent =
+            matches!(spec.get(field), None | Some(Value::Null)) || spec.get(field) == Some(&json!(""));
         if absent {
             read::set(spec, field, old(field));
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::intake::Source;
 use super::{Api, Part, WRITE_ATTEMPTS, WriteOptions, Written, admission, meta, namespace_key, to_stored};
 use crate::error::ApiError;
 use crate::fields;
@@ -21,7 +22,7 @@ impl Api {
         mut body: Value,
         options: &WriteOptions,
     ) -> Result<Written, ApiError> {
-        let warnings = Self::intake(resource, &mut body, options.validation)?;
+        let warnings = Self::intake(resource, &mut body, options.validation, Source::Body)?;
         meta::place(resource, &mut body, namespace)?;
         if !json::meta(&body, "resourceVersion").unwrap_or_default().is_empty() {
             return Err(ApiError::unforeseen("resourceVersion should not be set on objects to be created"));
@@ -62,7 +63,12 @@ impl Api {
         self.store_new(resource, object, options)
     }
 
-    fn store_new(&self, resource: &Resource, object: Value, options: &WriteOptions) -> Result<Arc<Object>, ApiError> {
+    fn store_new(
+        &self,
+        resource: &Resource,
+        object: Value,
+        options: &WriteOptions,
+    ) -> Result<Arc<Object>, ApiError> {
         let (name, namespace) = (json::name(&object).to_owned(), json::namespace(&object).to_owned());
         let key = Key::new(&resource.storage, &namespace, &name);
         let exists = || ApiError::already_exists(resource.subject(), &name);

@@ -19,6 +19,7 @@ impl Api {
     /// Brings every definition's status and the registry up to date. Called after each
     /// change of a definition, so a client that saw its write can use the kind at once.
     pub(crate) fn reload_definitions(&self) {
+        let _turn = self.reloading.lock();
         let storage = definition_storage();
         let mut accepted: Vec<Arc<Object>> = Vec::new();
         let mut objects = self.store.snapshot(&storage, None).objects;
@@ -113,7 +114,13 @@ fn names_condition(object: &Value, conflict: Option<&str>) -> Value {
 
 fn established_condition(object: &Value, established: bool) -> Value {
     match established {
-        true => condition(object, "Established", true, "InitialNamesAccepted", "the initial names have been accepted"),
+        true => condition(
+            object,
+            "Established",
+            true,
+            "InitialNamesAccepted",
+            "the initial names have been accepted",
+        ),
         false => condition(object, "Established", false, "NotAccepted", "not all names are accepted"),
     }
 }

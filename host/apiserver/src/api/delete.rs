@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Api, At, WRITE_ATTEMPTS, ListQuery};
+use super::{Api, At, ListQuery, WRITE_ATTEMPTS};
 use crate::clock;
 use crate::error::ApiError;
 use crate::json;
@@ -97,13 +97,16 @@ impl Api {
 
 fn check(at: &At, live: &Value, options: &DeleteOptions) -> Result<(), ApiError> {
     let (subject, name) = (at.resource.subject(), at.name.as_str());
-    let mismatch = |what: &str, wanted: &str, found: &str| {
-        Err(ApiError::precondition(subject, name, what, wanted, found))
+    let mismatch = |what: &str, wanted: &str, found: &str, might: &str| {
+        let why = format!(
+            "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might have been {might}"
+        );
+        Err(ApiError::precondition(subject, name, &why))
     };
     let (uid, version) = (json::uid(live), json::meta(live, "resourceVersion").unwrap_or_default());
     match (&options.uid, &options.resource_version) {
-        (Some(wanted), _) if wanted != uid => mismatch("UID", wanted, uid),
-        (_, Some(wanted)) if wanted != version => mismatch("ResourceVersion", wanted, version),
+        (Some(wanted), _) if wanted != uid => mismatch("UID", wanted, uid, "deleted and then recreated"),
+        (_, Some(wanted)) if wanted != version => mismatch("ResourceVersion", wanted, version, "modified"),
         _ => refuse_system_namespace(at),
     }
 }

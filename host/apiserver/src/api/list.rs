@@ -48,10 +48,7 @@ impl Selection {
         let known = resource.selectable_fields();
         match self.fields.terms().iter().find(|t| !known.contains(&t.path)) {
             None => Ok(()),
-            Some(term) => Err(ApiError::bad_request(format!(
-                "field label not supported: {}",
-                term.path
-            ))),
+            Some(term) => Err(ApiError::bad_request(resource.unselectable(&term.path))),
         }
     }
 }
@@ -114,18 +111,26 @@ struct Token {
 
 impl Revision {
     /// From `resourceVersion` and `resourceVersionMatch`.
-    pub(crate) fn parse(version: Option<&str>, matching: Option<&str>, limited: bool) -> Result<Self, ApiError> {
+    pub(crate) fn parse(
+        version: Option<&str>,
+        matching: Option<&str>,
+        limited: bool,
+    ) -> Result<Self, ApiError> {
         let Some(text) = version else {
             return match matching {
                 None => Ok(Revision::Newest),
-                Some(_) => Err(options_refused("resourceVersionMatch is forbidden unless resourceVersion is provided")),
+                Some(_) => Err(options_refused(
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                )),
             };
         };
         let number: u64 = text.parse().map_err(|_| {
-            ApiError::bad_request(format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"))
+            ApiError::bad_request(format!("invalid resource version: resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"))
         })?;
         match (number, matching) {
-            (0, Some("Exact")) => Err(options_refused("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")),
+            (0, Some("Exact")) => {
+                Err(options_refused("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
+            }
             (0, _) => Ok(Revision::Newest),
             (number, Some("Exact")) => Ok(Revision::Exact(number)),
             (number, None) if limited => Ok(Revision::Exact(number)),
@@ -211,7 +216,11 @@ fn token(rv: u64, start: String) -> String {
 fn read_token(text: &str) -> Result<Token, ApiError> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
     let token = bytes.and_then(|b| serde_json::from_slice::<Token>(&b).ok());
-    token.ok_or_else(|| ApiError::bad_request("continue key is not valid: it is not one that this server gave out"))
+    token.ok_or_else(|| {
+        ApiError::bad_request(
+            "invalid continue token: continue key is not valid: it is not one that this server gave out",
+        )
+    })
 }
 
 #[cfg(test)]

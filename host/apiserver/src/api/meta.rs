@@ -21,9 +21,11 @@ pub(super) fn generated_name(prefix: &str) -> String {
     let room = MAX_NAME - SUFFIX_LENGTH;
     let prefix: String = prefix.chars().take(room).collect();
     let random = uuid::Uuid::new_v4();
-    let suffix = random.as_bytes().iter().take(SUFFIX_LENGTH).filter_map(|byte| {
-        SUFFIX_CHARACTERS.get(usize::from(*byte) % SUFFIX_CHARACTERS.len())
-    });
+    let suffix = random
+        .as_bytes()
+        .iter()
+        .take(SUFFIX_LENGTH)
+        .filter_map(|byte| SUFFIX_CHARACTERS.get(usize::from(*byte) % SUFFIX_CHARACTERS.len()));
     prefix.chars().chain(suffix.map(|b| char::from(*b))).collect()
 }
 
@@ -35,9 +37,8 @@ pub(super) fn place(resource: &Resource, object: &mut Value, namespace: &str) ->
         return Ok(());
     }
     if !named.is_empty() && named != namespace {
-        return Err(ApiError::bad_request(format!(
-            "the namespace of the provided object does not match the namespace sent on the request ({named} is not {namespace})"
-        )));
+        let why = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(ApiError::bad_request(why));
     }
     json::set_meta(object, "namespace", Some(namespace.into()));
     Ok(())

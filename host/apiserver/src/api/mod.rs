@@ -28,7 +28,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -45,13 +45,15 @@ use crate::fields::UpdateOptions;
 use crate::kinds::{Registry, Resource};
 use crate::rest::query::FieldValidation;
 use crate::server::Tokens;
-use crate::store::{Key, Object, Store, StorageId};
+use crate::store::{Key, Object, StorageId, Store};
 
 /// The server's state and its verbs.
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) store: Store,
     registry: RwLock<Arc<Registry>>,
+    /// Held while the registry is worked out, so that an older state never replaces a newer.
+    reloading: Mutex<()>,
     pub(crate) tokens: RwLock<Tokens>,
     /// Cancelled when the server shuts down: watches end.
     pub(crate) stopping: CancellationToken,
@@ -142,6 +144,7 @@ impl Api {
         let api = Api {
             store,
             registry: RwLock::default(),
+            reloading: Mutex::default(),
             tokens: RwLock::new(tokens),
             stopping: CancellationToken::new(),
         };

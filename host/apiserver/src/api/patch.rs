@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-use super::update::{Proposal, check_preconditions, refuse_uid_of_absent, version_of};
+use super::intake::Source;
+use super::update::{Proposal, check_preconditions, version_of};
 use super::{Api, At, Part, WriteOptions, Written, meta};
 use crate::error::ApiError;
 use crate::fields::{self, ApplyError, ApplyOptions};
 use crate::json;
+use crate::kinds::split_api_version;
 use crate::patch::{self, PatchError};
 use crate::schema::Cause;
 
@@ -27,18 +29,14 @@ impl PatchType {
             "application/merge-patch+json" => Ok(Self::Merge),
             "application/strategic-merge-patch+json" if !custom => Ok(Self::Strategic),
             "application/apply-patch+yaml" => Ok(Self::Apply),
-            _ if custom => Err(ApiError::unsupported_media_type(&ACCEPTED[..3])),
-            _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
+            _ if custom => Err(ApiError::unsupported_media_type(&CUSTOM)),
+            _ => Err(ApiError::no_such_media_type()),
         }
     }
 }
 
-const ACCEPTED: [&str; 4] = [
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/apply-patch+yaml",
-    "application/strategic-merge-patch+json",
-];
+const CUSTOM: [&str; 3] =
+    ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
 impl Api {
     /// Changes an object by a patch.
@@ -56,7 +54,7 @@ impl Api {
         let pinned = kind != PatchType::Json && version_of(body).is_some();
         self.change(at, options, pinned, |live| {
             let mut object = patched(at, kind, live, body)?;
-            let warnings = Self::intake(&at.resource, &mut object, options.validation)?;
+            let warnings = Self::intake(&at.resource, &mut object, options.validation, Source::Patch)?;
             meta::check_name(at, &mut object)?;
             check_preconditions(at, live, &object, false)?;
             Ok(Proposal { object, tracked: false, warnings })
@@ -85,14 +83,26 @@ impl Api {
         if at.part != Part::Main {
             return Err(at.not_found());
         }
-        refuse_uid_of_absent(at, applied)?;
+        if !json::uid(applied).is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {}, and no existing object was found",
+                json::uid(applied)
+            );
+            return Err(ApiError::conflict(at.resource.subject(), &at.name, &why));
+        }
         let mut object = self.merged(at, None, applied, options)?;
         let managed = json::meta_mut(&mut object).remove("managedFields");
         let object = self.insert(&at.resource, object, options, managed)?;
         Ok(Written { object, created: true, warnings: Vec::new() })
     }
 
-    fn merged(&self, at: &At, live: Option<&Value>, applied: &Value, options: &WriteOptions) -> Result<Value, ApiError> {
+    fn merged(
+        &self,
+        at: &At,
+        live: Option<&Value>,
+        applied: &Value,
+        options: &WriteOptions,
+    ) -> Result<Value, ApiError> {
         let apply = ApplyOptions {
             manager: options.manager.clone(),
             force: options.force.unwrap_or_default(),
@@ -100,7 +110,10 @@ impl Api {
             subresource: at.part.name().to_owned(),
             now: crate::clock::now(),
         };
-        fields::apply(&at.resource.schema, live, applied, &apply).map_err(|e| apply_refused(&e))
+        let merged = fields::apply(&at.resource.schema, live, applied, &apply);
+        let mut merged = merged.map_err(|e| apply_refused(&e))?;
+        meta::check_name(at, &mut merged)?;
+        Ok(merged)
     }
 }
 
@@ -110,9 +123,7 @@ fn check_options(kind: PatchType, options: &WriteOptions) -> Result<(), ApiError
             Cause::required("fieldManager", "is required for apply patch")
         }
         PatchType::Apply => return Ok(()),
-        _ if options.force.is_some() => {
-            Cause::forbidden("force", "may not be specified for non-apply patch")
-        }
+        _ if options.force.is_some() => Cause::forbidden("force", "may not be specified for non-apply patch"),
         _ => return Ok(()),
     };
     Err(ApiError::invalid_options("PatchOptions", &[cause]))
@@ -121,23 +132,23 @@ fn check_options(kind: PatchType, options: &WriteOptions) -> Result<(), ApiError
 /// An applied configuration must say what it is and must not bring managed fields.
 fn check_applied(at: &At, applied: &mut Value) -> Result<(), ApiError> {
     if !applied.is_object() {
-        return Err(ApiError::bad_request("error decoding YAML: the applied configuration must be an object"));
+        return Err(ApiError::bad_request(
+            "error decoding YAML: the applied configuration must be an object",
+        ));
     }
     let said = |field: &str| applied.get(field).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (at.resource.api_version(), at.resource.kind.as_str());
-    if said("apiVersion").is_empty() || said("kind").is_empty() {
-        return Err(ApiError::bad_request("invalid object type: apiVersion and kind must be set"));
-    }
     if said("apiVersion") != api_version || said("kind") != kind {
+        let (group, version) = split_api_version(said("apiVersion"));
         return Err(ApiError::bad_request(format!(
-            "invalid object type: the applied configuration is a {} {}, the URL is of {api_version} {kind}",
-            said("apiVersion"),
-            said("kind"),
+            "invalid object type: {group}/{version}, Kind={}",
+            said("kind")
         )));
     }
     if json::items(applied.pointer("/metadata/managedFields")).is_empty() {
         json::set_meta(applied, "managedFields", None);
-        return meta::check_name(at, applied);
+        // Merged as it was sent: a namespace that only the URL names belongs to nobody.
+        return meta::check_name(at, &mut applied.clone());
     }
     Err(ApiError::bad_request("metadata.managedFields must be nil"))
 }
@@ -149,13 +160,13 @@ fn patched(at: &At, kind: PatchType, live: &Value, body: &Value) -> Result<Value
         PatchType::Merge | PatchType::Apply => patch::merge_patch(live, body, schema),
         PatchType::Strategic => patch::strategic_merge(live, body, schema),
     };
-    done.map_err(|error| patch_refused(at, &error))
+    done.map_err(|error| patch_refused(&error))
 }
 
-fn patch_refused(at: &At, error: &PatchError) -> ApiError {
+fn patch_refused(error: &PatchError) -> ApiError {
     match error {
         PatchError::Malformed(message) => ApiError::bad_request(message.clone()),
-        PatchError::Inapplicable(message) => ApiError::unapplicable(at.resource.subject(), &at.name, message),
+        PatchError::Inapplicable(message) => ApiError::unapplicable(message),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Api, At};
 use crate::clock;
 use crate::error::ApiError;
 use crate::json as read;
+use crate::kinds::Resource;
 use crate::server::{Account, random_token};
 
 /// How long a requested token says it is good for, when the client does not ask.
@@ -14,8 +15,8 @@ const TOKEN_SECONDS: i64 = 3600;
 
 impl Api {
     /// Answers a review by filling in its status; `None` for kinds that are no reviews.
-    pub(crate) fn review(&self, kind: &str, mut body: Value, account: &Account) -> Option<Value> {
-        let status = match kind {
+    pub(crate) fn review(&self, resource: &Resource, mut body: Value, account: &Account) -> Option<Value> {
+        let status = match resource.kind.as_str() {
             "SelfSubjectAccessReview" | "SubjectAccessReview" | "LocalSubjectAccessReview" => {
                 json!({"allowed": true, "reason": "the local API server allows everything"})
             }
@@ -25,6 +26,8 @@ impl Api {
             _ => return None,
         };
         let map = read::as_map(&mut body);
+        map.insert("kind".to_owned(), resource.kind.as_str().into());
+        map.insert("apiVersion".to_owned(), resource.api_version().into());
         map.insert("status".to_owned(), status);
         map.entry("metadata").or_insert_with(|| json!({"creationTimestamp": null}));
         Some(body)

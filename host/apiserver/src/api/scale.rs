@@ -30,9 +30,12 @@ pub(crate) fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
     }
     let mut scale = json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-        "spec": {"replicas": number(&paths.spec)},
+        "spec": {},
         "status": {"replicas": number(&paths.status)},
     });
+    // Go leaves a zero out.
+    let replicas = Some(number(&paths.spec)).filter(|n| *n != 0).map(Value::from);
+    read::set(read::map_at(&mut scale, "spec"), "replicas", replicas);
     let selector = paths.selector.as_deref().and_then(|p| object.pointer(&pointer(p)));
     if let Some(text) = selector.map(selector_text) {
         read::map_at(&mut scale, "status").insert("selector".to_owned(), text.into());
@@ -70,7 +73,12 @@ impl Api {
     }
 
     /// PUT `/scale`.
-    pub(crate) fn update_scale(&self, at: &At, body: &Value, options: &WriteOptions) -> Result<Written, ApiError> {
+    pub(crate) fn update_scale(
+        &self,
+        at: &At,
+        body: &Value,
+        options: &WriteOptions,
+    ) -> Result<Written, ApiError> {
         self.set_scale(at, options, |_| Ok(body.clone()))
     }
 
@@ -124,9 +132,9 @@ fn wanted(at: &At, scale: &Value) -> Result<i64, ApiError> {
 fn put(object: &mut Value, path: &str, replicas: i64) {
     let mut keys: Vec<&str> = path.trim_start_matches('.').split('.').collect();
     let Some(last) = keys.pop() else { return };
-    let parent = keys.into_iter().fold(object, |value, key| {
-        read::as_map(value).entry(key).or_insert_with(|| json!({}))
-    });
+    let parent = keys
+        .into_iter()
+        .fold(object, |value, key| read::as_map(value).entry(key).or_insert_with(|| json!({})));
     read::as_map(parent).insert(last.to_owned(), replicas.into());
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::intake::Source;
 use super::{Api, At, Part, WRITE_ATTEMPTS, WriteOptions, Written, admission, from_stored, meta, to_stored};
-use crate::error::ApiError;
+use crate::error::{ApiError, Subject};
 use crate::fields;
 use crate::json;
 use crate::store::{Lost, Object};
@@ -21,8 +22,13 @@ pub(super) struct Proposal {
 
 impl Api {
     /// Replaces an object by a request body.
-    pub(crate) fn update(&self, at: &At, mut body: Value, options: &WriteOptions) -> Result<Written, ApiError> {
-        let warnings = Self::intake(&at.resource, &mut body, options.validation)?;
+    pub(crate) fn update(
+        &self,
+        at: &At,
+        mut body: Value,
+        options: &WriteOptions,
+    ) -> Result<Written, ApiError> {
+        let warnings = Self::intake(&at.resource, &mut body, options.validation, Source::Body)?;
         meta::check_name(at, &mut body)?;
         if self.store.get(&at.key()).is_none() {
             return self.create_by_update(at, body, warnings, options);
@@ -94,7 +100,13 @@ impl Api {
         Ok(Written { object, created: false, warnings })
     }
 
-    fn prepare(&self, at: &At, live: &Object, proposal: Proposal, options: &WriteOptions) -> Result<Value, ApiError> {
+    fn prepare(
+        &self,
+        at: &At,
+        live: &Object,
+        proposal: Proposal,
+        options: &WriteOptions,
+    ) -> Result<Value, ApiError> {
         let resource = &*at.resource;
         let old = from_stored(resource, &live.value);
         let Proposal { mut object, tracked, .. } = proposal;
@@ -173,13 +185,22 @@ pub(super) fn version_of(body: &Value) -> Option<&str> {
 }
 
 /// Checks the uid and resourceVersion that a body names against the live object.
-pub(super) fn check_preconditions(at: &At, live: &Value, body: &Value, replaces: bool) -> Result<(), ApiError> {
+pub(super) fn check_preconditions(
+    at: &At,
+    live: &Value,
+    body: &Value,
+    replaces: bool,
+) -> Result<(), ApiError> {
     let (subject, name) = (at.resource.subject(), at.name.as_str());
     let uid = json::uid(body);
-    if !uid.is_empty() && uid != json::uid(live) {
-        return Err(ApiError::precondition(subject, name, "UID", uid, json::uid(live)));
+    // A patch that changes the uid is told that it is immutable.
+    if replaces && !uid.is_empty() && uid != json::uid(live) {
+        return Err(uid_precondition(at, uid, json::uid(live)));
     }
     match version_of(body) {
+        Some(version) if version.parse::<u64>().is_err() => {
+            Err(ApiError::unforeseen(format!("strconv.ParseUint: parsing \"{version}\": invalid syntax")))
+        }
         Some(version) if Some(version) != json::meta(live, "resourceVersion") => {
             Err(ApiError::modified(subject, name))
         }
@@ -194,13 +215,26 @@ fn version_required(at: &At) -> ApiError {
         &Value::from(0),
         "must be specified for an update",
     );
-    ApiError::invalid(at.resource.subject(), &at.name, &[cause])
+    // The real server names the resource here, not the kind.
+    let subject = at.resource.subject();
+    ApiError::invalid(Subject { kind: subject.plural, ..subject }, &at.name, &[cause])
+}
+
+fn uid_precondition(at: &At, wanted: &str, found: &str) -> ApiError {
+    let resource = &at.resource;
+    let group = if resource.is_custom() { format!("{}/", resource.group) } else { String::new() };
+    let key = format!("/registry/{group}{}/{}", resource.plural, at.key().path);
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: \
+         Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    );
+    ApiError::conflict(resource.subject(), &at.name, &why)
 }
 
 /// A body that names a uid means an object that exists.
-pub(super) fn refuse_uid_of_absent(at: &At, body: &Value) -> Result<(), ApiError> {
+fn refuse_uid_of_absent(at: &At, body: &Value) -> Result<(), ApiError> {
     match json::uid(body) {
         "" => Ok(()),
-        uid => Err(ApiError::precondition(at.resource.subject(), &at.name, "UID", uid, "")),
+        uid => Err(uid_precondition(at, uid, "")),
     }
 }

@@ -45,7 +45,10 @@ pub(crate) enum Frame {
     Modified(Arc<Object>),
     Deleted(Arc<Object>),
     /// A `metadata.resourceVersion` that everything before is covered by.
-    Bookmark { revision: u64, initial_end: bool },
+    Bookmark {
+        revision: u64,
+        initial_end: bool,
+    },
     Error(ApiError),
 }
 
@@ -66,7 +69,11 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Begins a watch; the initial state is taken here, so nothing falls between.
-    pub(crate) fn begin(api: &Arc<Api>, resource: &Arc<Resource>, query: WatchQuery) -> Result<Self, ApiError> {
+    pub(crate) fn begin(
+        api: &Arc<Api>,
+        resource: &Arc<Resource>,
+        query: WatchQuery,
+    ) -> Result<Self, ApiError> {
         query.selection.check(resource)?;
         let now = Instant::now();
         let mut watch = Watch {

@@ -97,12 +97,8 @@ fn look_up(api: &Api, dependent: &Key, reference: &Value) -> Owner {
 
 fn delete(api: &Api, key: &Key, object: &Object, propagation: Option<Propagation>) -> Result<(), ApiError> {
     let Some(resource) = api.registry().of_storage(&key.storage) else { return Ok(()) };
-    let at = At {
-        resource,
-        namespace: key.namespace().to_owned(),
-        name: key.name().to_owned(),
-        part: Part::Main,
-    };
+    let at =
+        At { resource, namespace: key.namespace().to_owned(), name: key.name().to_owned(), part: Part::Main };
     let uid = Some(read::uid(&object.value).to_owned());
     api.delete(&at, &DeleteOptions { propagation, uid, ..DeleteOptions::default() }).map(drop)
 }

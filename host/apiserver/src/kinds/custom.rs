@@ -10,9 +10,7 @@ use crate::json;
 use crate::schema::{Cause, Schema};
 use crate::store::StorageId;
 
-const VERBS: [&str; 8] = [
-    "delete", "deletecollection", "get", "list", "patch", "create", "update", "watch",
-];
+const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 
 /// The names and versions of an accepted definition.
 #[derive(Debug, Clone)]
@@ -65,7 +63,7 @@ impl Definition {
             short_names: texts(object, &names("shortNames")),
             categories: texts(object, &names("categories")),
             namespaced: text(object, "/spec/scope") == "Namespaced",
-            versions: served.map(|(at, v)| Version::read(v, at)).collect::<Result<_, _>>()?,
+            versions: served.map(|(at, v)| Version::read(object, v, at)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -107,7 +105,7 @@ impl Definition {
 }
 
 impl Version {
-    fn read(version: &Value, at: usize) -> Result<Self, Vec<Cause>> {
+    fn read(definition: &Value, version: &Value, at: usize) -> Result<Self, Vec<Cause>> {
         let scale = version.pointer("/subresources/scale").map(|scale| ScalePaths {
             spec: text(scale, "/specReplicasPath"),
             status: text(scale, "/statusReplicasPath"),
@@ -116,26 +114,34 @@ impl Version {
         let selectable = json::items(version.get("selectableFields")).iter();
         Ok(Version {
             name: text(version, "/name"),
-            schema: Arc::new(schema(version, at)?),
+            schema: Arc::new(schema(definition, version, at)?),
             status: version.pointer("/subresources/status").is_some(),
             scale,
             columns: json::items(version.get("additionalPrinterColumns")).to_vec(),
-            selectable: selectable
-                .map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned())
-                .collect(),
+            selectable: selectable.map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned()).collect(),
         })
     }
 }
 
-fn schema(version: &Value, at: usize) -> Result<Schema, Vec<Cause>> {
+fn schema(definition: &Value, version: &Value, at: usize) -> Result<Schema, Vec<Cause>> {
     let path = format!("spec.versions[{at}].schema");
     match version.pointer("/schema/openAPIV3Schema") {
         Some(schema) => Schema::from_crd(schema).map_err(|causes| {
+            let path = if shares_schema(definition) { "spec.validation" } else { &path };
             let under = |c: Cause| Cause { field: format!("{path}.{}", c.field), ..c };
             causes.into_iter().map(under).collect()
         }),
-        None => Err(vec![Cause::required(&format!("{path}.openAPIV3Schema"), "schemas are required")]),
+        None => Err(vec![Cause::required(&format!("{path}.openAPIV3Schema"), "")]),
     }
+}
+
+/// One schema for all versions is looked at, and complained about, in one place.
+fn shares_schema(definition: &Value) -> bool {
+    let versions = json::items(definition.pointer("/spec/versions"));
+    versions.windows(2).all(|pair| match pair {
+        [a, b] => a.get("schema") == b.get("schema"),
+        _ => true,
+    })
 }
 
 /// What is wrong with a definition as a client sent it (after defaults).
@@ -149,7 +155,7 @@ pub(crate) fn check_definition(object: &Value) -> Vec<Cause> {
         causes.push(Cause::invalid("spec.versions", &Value::from(names), why));
     }
     for (at, version) in versions.iter().enumerate() {
-        causes.extend(schema(version, at).err().into_iter().flatten());
+        causes.extend(schema(object, version, at).err().into_iter().flatten());
     }
     causes
 }
@@ -167,7 +173,7 @@ fn check_names(object: &Value) -> Vec<Cause> {
         }
     }
     let expected = format!("{}.{}", text(object, "/spec/names/plural"), text(object, "/spec/group"));
-    if causes.is_empty() && json::name(object) != expected {
+    if json::name(object) != expected {
         let why = "must be spec.names.plural+\".\"+spec.group";
         causes.push(Cause::invalid("metadata.name", &Value::from(json::name(object)), why));
     }

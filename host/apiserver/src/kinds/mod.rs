@@ -36,7 +36,10 @@ pub(crate) struct ScalePaths {
 pub(crate) enum Origin {
     BuiltIn,
     /// A CustomResourceDefinition; `additionalPrinterColumns` and `selectableFields` paths.
-    Custom { columns: Vec<serde_json::Value>, selectable: Vec<String> },
+    Custom {
+        columns: Vec<serde_json::Value>,
+        selectable: Vec<String>,
+    },
 }
 
 /// One version of one kind.
@@ -118,7 +121,8 @@ impl Registry {
         let resources: Vec<_> = built_in::resources().chain(custom).map(Arc::new).collect();
         let name = |r: &Resource| (r.group.clone(), r.version.clone(), r.plural.clone());
         let by_name = resources.iter().map(|r| (name(r), r.clone())).collect();
-        let is_custom = |group: &str| resources.iter().any(|r: &Arc<Resource>| r.group == group && r.is_custom());
+        let is_custom =
+            |group: &str| resources.iter().any(|r: &Arc<Resource>| r.group == group && r.is_custom());
         let documents = before.documents.of_groups(|group| !is_custom(group));
         Registry { by_name, documents, resources }
     }

@@ -4,24 +4,18 @@
 use serde_json::Value;
 
 use super::Resource;
-use crate::error::ApiError;
 use crate::json;
 use crate::schema::{self, Cause};
 use crate::{builtin, kinds};
 
 impl Resource {
-    /// Refuses an object that a Go struct could not be decoded from. Custom resources are
-    /// checked against their schema later, by `validate`.
-    pub(crate) fn check_types(&self, object: &Value) -> Result<(), ApiError> {
+    /// Refuses an object that a Go struct could not be decoded from, in the decoder's words.
+    /// Custom resources are checked against their schema later, by `validate`.
+    pub(crate) fn check_types(&self, object: &Value) -> Result<(), String> {
         if self.is_custom() {
             return Ok(());
         }
-        schema::check_types(&self.schema, object).map_err(|error| {
-            let (kind, version) = (&self.kind, self.api_version());
-            ApiError::bad_request(format!(
-                "{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"
-            ))
-        })
+        schema::check_types(&self.schema, object).map_err(|error| error.to_string())
     }
 
     /// Drops unknown fields and answers their paths.

@@ -18,6 +18,15 @@ impl Resource {
         }
         fields
     }
+
+    /// What is said about a field that cannot be selected by; kinds without fields of their
+    /// own list what there is.
+    pub(crate) fn unselectable(&self, path: &str) -> String {
+        if self.is_custom() || !built_in(&self.group, &self.plural).is_empty() {
+            return format!("field label not supported: {path}");
+        }
+        format!("\"{path}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    }
 }
 
 fn built_in(group: &str, plural: &str) -> &'static [&'static str] {

@@ -33,7 +33,7 @@ pub(crate) struct Accept {
     pub(crate) encoding: Encoding,
 }
 
-const OFFERED: [&str; 2] = ["application/json", "application/yaml"];
+const OFFERED: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 impl Accept {
     /// Takes the first alternative that can be served. An absent header accepts anything.
@@ -69,9 +69,7 @@ fn form(kind: &str, group: &str, version: &str) -> Option<Form> {
     match (kind, group, version) {
         ("", _, _) => Some(Form::Object),
         ("Table", "meta.k8s.io", "v1") => Some(Form::Table),
-        ("PartialObjectMetadata" | "PartialObjectMetadataList", "meta.k8s.io", "v1") => {
-            Some(Form::Metadata)
-        }
+        ("PartialObjectMetadata" | "PartialObjectMetadataList", "meta.k8s.io", "v1") => Some(Form::Metadata),
         ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") => Some(Form::Discovery),
         _ => None,
     }
@@ -100,7 +98,8 @@ mod tests {
 
     #[test]
     fn discovery_falls_back_by_version() {
-        let header = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
+        let header =
+            "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
         assert_eq!(form_of(header), Form::Object);
         let header = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
         assert_eq!(form_of(header), Form::Discovery);

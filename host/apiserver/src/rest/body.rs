@@ -11,6 +11,8 @@ use crate::error::ApiError;
 /// The largest body read: what kube-apiserver allows (`MaxRequestBodyBytes`).
 pub(crate) const MAX_BODY_BYTES: usize = 3 << 20;
 
+const ACCEPTED: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
 /// The whole body, or 413.
 pub(crate) async fn read(body: Body) -> Result<Bytes, ApiError> {
     match Limited::new(body, MAX_BODY_BYTES).collect().await {
@@ -33,7 +35,7 @@ pub(crate) fn object(media_type: &str, bytes: &[u8]) -> Result<Value, ApiError> 
         "application/json" => json(bytes),
         "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
         "application/vnd.kubernetes.protobuf" => Err(no_protobuf()),
-        _ => Err(ApiError::unsupported_media_type(&["application/json", "application/yaml"])),
+        _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
     }
 }
 
@@ -48,7 +50,12 @@ fn no_protobuf() -> ApiError {
 /// JSON text; the error is worded as Go's decoder words it.
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(bytes)
-        .map_err(|e| ApiError::bad_request(format!("error decoding JSON: {e}")))
+        .map_err(|e| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {e}")))
+}
+
+/// The JSON text of a patch.
+pub(crate) fn patch(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))
 }
 
 /// YAML text, of which JSON is a part.
@@ -56,10 +63,9 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, ApiError> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?;
-    serde_saphyr::from_str(text)
-        .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?;
+    serde_saphyr::from_str(text).map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use super::{Call, no_page, respond};
 use crate::error::ApiError;
 use crate::kinds::{Registry, Resource, api_version};
 
-const AGGREGATED: HeaderValue = HeaderValue::from_static(
-    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-);
+const AGGREGATED: HeaderValue =
+    HeaderValue::from_static("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
 
 /// `/api`.
 pub(super) fn core_versions(call: &Call, registry: &Registry) -> Response {
@@ -62,17 +61,17 @@ pub(super) fn group(registry: &Registry, group: &str) -> Result<Response, ApiErr
 }
 
 /// `/api/v1`, `/apis/GROUP/VERSION`.
-pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Result<Response, ApiError> {
+pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Option<Response> {
     let resources = registry.in_version(group, version);
     if resources.is_empty() {
-        return Ok(no_page());
+        return None;
     }
     let list: Vec<Value> = resources.iter().flat_map(|r| entries(r)).collect();
     let document = json!({
         "kind": "APIResourceList", "apiVersion": "v1",
         "groupVersion": api_version(group, version), "resources": list,
     });
-    Ok(respond::json(StatusCode::OK, &document))
+    Some(respond::json(StatusCode::OK, &document))
 }
 
 /// A resource and its subresources.
@@ -105,7 +104,10 @@ fn entries(resource: &Resource) -> Vec<Value> {
 }
 
 /// Group, version, kind and verbs of a subresource.
-fn subresource<'a>(resource: &'a Resource, name: &str) -> (&'a str, &'a str, &'a str, &'static [&'static str]) {
+fn subresource<'a>(
+    resource: &'a Resource,
+    name: &str,
+) -> (&'a str, &'a str, &'a str, &'static [&'static str]) {
     const CHANGED: &[&str] = &["get", "patch", "update"];
     match name {
         "scale" => ("autoscaling", "v1", "Scale", CHANGED),
@@ -119,7 +121,8 @@ fn subresource<'a>(resource: &'a Resource, name: &str) -> (&'a str, &'a str, &'a
 fn aggregated(registry: &Registry, core: bool) -> Response {
     let groups = registry.groups();
     let wanted = groups.iter().filter(|(group, _)| group.is_empty() == core);
-    let items: Vec<Value> = wanted.map(|(group, versions)| aggregated_group(registry, group, versions)).collect();
+    let items: Vec<Value> =
+        wanted.map(|(group, versions)| aggregated_group(registry, group, versions)).collect();
     let document = json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items,
     });
@@ -141,7 +144,8 @@ fn aggregated_group(registry: &Registry, group: &str, versions: &[String]) -> Va
 }
 
 fn aggregated_resource(resource: &Arc<Resource>) -> Value {
-    let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    let kind =
+        |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let subresources: Vec<Value> = resource
         .subresources
         .iter()

@@ -122,7 +122,7 @@ async fn dispatch(api: &Arc<Api>, call: &Call, path: Path, body: Body) -> Result
     if let Path::Objects(target) = path {
         return objects::handle(api, call, target, body).await;
     }
-    if call.method != Method::GET && call.method != Method::HEAD {
+    if call.method != Method::GET {
         return Ok(no_page());
     }
     let registry = api.registry();
@@ -130,7 +130,9 @@ async fn dispatch(api: &Arc<Api>, call: &Call, path: Path, body: Body) -> Result
         Path::CoreVersions => Ok(discovery::core_versions(call, &registry)),
         Path::Groups => Ok(discovery::groups(call, &registry)),
         Path::Group(group) => discovery::group(&registry, &group),
-        Path::Resources { group, version } => discovery::resources(&registry, &group, &version),
+        Path::Resources { group, version } => {
+            discovery::resources(&registry, &group, &version).map_or_else(|| objects::unknown(&group), Ok)
+        }
         Path::OpenApiV3(document) => openapi::v3(&registry, &document, &call.query),
         Path::Root => Ok(discovery::root(&registry)),
         _ => Ok(no_page()),

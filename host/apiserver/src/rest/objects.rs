@@ -11,17 +11,28 @@ use serde_json::Value;
 use super::path::Target;
 use super::{Call, body, no_page, options, resource_of, respond, stream};
 use crate::api::{Api, At, Part, PatchType, Revision, Watch, Written, in_version};
+use crate::builtin;
 use crate::error::ApiError;
 use crate::kinds::Resource;
 use crate::store::Object;
 
 /// A request about objects.
-pub(super) async fn handle(api: &Arc<Api>, call: &Call, target: Target, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn handle(
+    api: &Arc<Api>,
+    call: &Call,
+    target: Target,
+    body: Body,
+) -> Result<Response, ApiError> {
     let Some(resource) = resource_of(api, &target) else {
-        return Ok(no_page());
+        return unknown(&target.group);
     };
-    if target.namespace.is_some() && !resource.namespaced {
-        return Ok(no_page());
+    let needs_namespace = resource.namespaced && target.name.is_some();
+    let is_misplaced = match target.namespace {
+        Some(_) => !resource.namespaced,
+        None => needs_namespace && !target.watch,
+    };
+    if is_misplaced {
+        return unknown(&target.group);
     }
     let wants_watch = target.watch || call.query.flag("watch");
     if call.method == Method::GET && wants_watch && target.subresource.is_none() {
@@ -36,11 +47,25 @@ pub(super) async fn handle(api: &Arc<Api>, call: &Call, target: Target, body: Bo
         (Some(name), Some("finalize")) if resource.has("finalize") => request.object(name, Part::Finalize),
         (Some(name), Some("scale")) if resource.scale.is_some() => request.scale(name),
         (Some(name), Some("token")) if resource.has("token") => request.token(name),
+        (Some(name), Some(_)) if resource.is_custom() => Err(ApiError::not_found(resource.subject(), name)),
         (Some(_), Some(_)) => Err(ApiError::no_such_resource()),
     }
 }
 
-async fn watch(api: &Arc<Api>, call: &Call, resource: &Arc<Resource>, target: &Target) -> Result<Response, ApiError> {
+/// Groups of the real server's own answer with a Status, everything else with plain text.
+pub(super) fn unknown(group: &str) -> Result<Response, ApiError> {
+    if builtin::resources().iter().any(|r| r.group == group) {
+        return Err(ApiError::no_such_resource());
+    }
+    Ok(no_page())
+}
+
+async fn watch(
+    api: &Arc<Api>,
+    call: &Call,
+    resource: &Arc<Resource>,
+    target: &Target,
+) -> Result<Response, ApiError> {
     allow(resource, "watch")?;
     let query = options::watch(call, target)?;
     if let (true, Some(revision)) = (query.initial, query.from) {
@@ -54,7 +79,7 @@ fn allow(resource: &Resource, verb: &str) -> Result<(), ApiError> {
     if resource.verbs.iter().any(|v| v == verb) {
         return Ok(());
     }
-    Err(ApiError::method_not_allowed(Some(resource.subject()), verb))
+    Err(ApiError::method_not_allowed())
 }
 
 struct Request<'a> {
@@ -81,10 +106,10 @@ impl Request<'_> {
 
     async fn collection(&self) -> Result<Response, ApiError> {
         match self.call.method {
-            Method::GET | Method::HEAD => self.list().await,
+            Method::GET => self.list().await,
             Method::POST => self.create(),
             Method::DELETE => self.delete_collection(),
-            _ => Err(ApiError::method_not_allowed(None, "")),
+            _ => Err(ApiError::method_not_allowed()),
         }
     }
 
@@ -101,10 +126,10 @@ impl Request<'_> {
     fn create(&self) -> Result<Response, ApiError> {
         allow(self.resource, "create")?;
         if self.resource.namespaced && self.target.namespace.is_none() {
-            return Err(ApiError::method_not_allowed(None, ""));
+            return Err(ApiError::method_not_allowed());
         }
         let body = self.body()?;
-        if let Some(review) = self.api.review(&self.resource.kind, body.clone(), &self.call.account) {
+        if let Some(review) = self.api.review(self.resource, body.clone(), &self.call.account) {
             return Ok(respond::json(StatusCode::CREATED, &review));
         }
         let namespace = self.target.namespace.as_deref().unwrap_or_default();
@@ -125,7 +150,8 @@ impl Request<'_> {
     fn object(&self, name: &str, part: Part) -> Result<Response, ApiError> {
         let at = self.at(name, part);
         match self.call.method {
-            Method::GET | Method::HEAD => self.get(&at),
+            Method::GET if part == Part::Finalize => Err(ApiError::method_not_allowed()),
+            Method::GET => self.get(&at),
             Method::PUT => {
                 allow(self.resource, "update")?;
                 let written = self.api.update(&at, self.body()?, &options::write(self.call)?)?;
@@ -138,7 +164,7 @@ impl Request<'_> {
                 self.written(written)
             }
             Method::DELETE if part == Part::Main => self.delete(&at),
-            _ => Err(ApiError::method_not_allowed(None, "")),
+            _ => Err(ApiError::method_not_allowed()),
         }
     }
 
@@ -159,7 +185,7 @@ impl Request<'_> {
         let kind = PatchType::of(media_type, self.resource.is_custom())?;
         let body = match kind {
             PatchType::Apply => body::yaml(&self.bytes)?,
-            _ => body::json(&self.bytes)?,
+            _ => body::patch(&self.bytes)?,
         };
         Ok((kind, body))
     }
@@ -185,7 +211,7 @@ impl Request<'_> {
                 let (kind, body) = self.patch_body()?;
                 self.api.patch_scale(&at, kind, &body, &options)?
             }
-            _ => return Err(ApiError::method_not_allowed(None, "")),
+            _ => return Err(ApiError::method_not_allowed()),
         };
         let paths = self.resource.scale.as_ref().ok_or_else(ApiError::no_such_resource)?;
         let scale = crate::api::scale_of(paths, &in_version(self.resource, &written.object));
@@ -194,7 +220,7 @@ impl Request<'_> {
 
     fn token(&self, name: &str) -> Result<Response, ApiError> {
         if self.call.method != Method::POST {
-            return Err(ApiError::method_not_allowed(None, ""));
+            return Err(ApiError::method_not_allowed());
         }
         let token = self.api.request_token(&self.at(name, Part::Main), self.body()?)?;
         Ok(respond::json(StatusCode::CREATED, &token))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header;
+use http::{Method, header};
 use serde_json::Value;
 
 use super::Call;
@@ -20,13 +20,22 @@ const MAX_MANAGER: usize = 128;
 
 /// Options of create, update and patch.
 pub(super) fn write(call: &Call) -> Result<WriteOptions, ApiError> {
+    let name = match call.method {
+        Method::POST => "CreateOptions",
+        Method::PUT => "UpdateOptions",
+        _ => "PatchOptions",
+    };
     let given = call.query.get("fieldManager");
+    if given.is_some_and(|manager| manager.len() > MAX_MANAGER) {
+        let cause = Cause::too_long("fieldManager", MAX_MANAGER as u64);
+        return Err(ApiError::invalid_options(name, &[cause]));
+    }
     let force = call.query.get("force").map(|f| matches!(f, "true" | "1"));
     Ok(WriteOptions {
         manager: given.map_or_else(|| default_manager(call), str::to_owned),
         manager_given: given.is_some(),
-        dry_run: call.query.dry_run()?,
-        validation: call.query.field_validation()?,
+        dry_run: call.query.dry_run(name)?,
+        validation: call.query.field_validation(name)?,
         force,
     })
 }
@@ -42,15 +51,18 @@ fn default_manager(call: &Call) -> String {
 pub(super) fn selection(call: &Call, target: &Target) -> Result<Selection, ApiError> {
     let labels = call.query.get("labelSelector").unwrap_or_default();
     let fields = call.query.get("fieldSelector").unwrap_or_default();
-    let labels = LabelSelector::parse(labels).map_err(|e| {
-        ApiError::bad_request(format!("unable to parse requirement: {e}"))
-    })?;
+    let labels = LabelSelector::parse(labels)
+        .map_err(|e| ApiError::bad_request(format!("unable to parse requirement: {e}")))?;
     let fields = FieldSelector::parse(fields).map_err(|e| ApiError::bad_request(e.to_string()))?;
     Ok(Selection { namespace: target.namespace.clone(), name: target.name.clone(), labels, fields })
 }
 
 /// Options of a list.
 pub(super) fn list(call: &Call, target: &Target) -> Result<ListQuery, ApiError> {
+    if call.query.get("sendInitialEvents").is_some() {
+        let cause = Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
+        return Err(ApiError::invalid_options("ListOptions", &[cause]));
+    }
     let limit = call.query.number("limit")?.unwrap_or_default();
     let limit = usize::try_from(limit).unwrap_or_default();
     let version = call.query.get("resourceVersion");
@@ -88,10 +100,14 @@ fn check_initial(call: &Call, initial: bool) -> Result<(), ApiError> {
     let refused = |field, why| Err(ApiError::invalid_options("ListOptions", &[Cause::forbidden(field, why)]));
     match (initial, matching) {
         (true, Some("NotOlderThan")) => Ok(()),
-        (true, _) => refused("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
-        (false, Some(_)) if call.query.get("sendInitialEvents").is_none() => {
-            refused("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-        }
+        (true, _) => refused(
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+        (false, Some(_)) if call.query.get("sendInitialEvents").is_none() => refused(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
         (false, _) => Ok(()),
     }
 }
@@ -110,9 +126,11 @@ pub(super) fn delete(call: &Call, bytes: &[u8]) -> Result<DeleteOptions, ApiErro
         false => body::object(body::media_type(&call.headers), bytes)?,
     };
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let policy = text("/propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
+    let policy =
+        text("/propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
     let grace = body.get("gracePeriodSeconds").and_then(Value::as_i64);
-    let dry_run = json::strings(body.get("dryRun")).contains(&"All") || call.query.dry_run()?;
+    let dry_run =
+        json::strings(body.get("dryRun")).contains(&"All") || call.query.dry_run("DeleteOptions")?;
     Ok(DeleteOptions {
         grace_seconds: grace.or(call.query.number("gracePeriodSeconds")?),
         propagation: propagation(policy.as_deref(), &body)?,
@@ -129,7 +147,7 @@ fn propagation(policy: Option<&str>, body: &Value) -> Result<Option<Propagation>
         return Ok(orphan.map(|o| if o { Propagation::Orphan } else { Propagation::Background }));
     };
     let found = Propagation::parse(word).ok_or_else(|| {
-        let allowed = ["Foreground", "Background", "Orphan"].map(str::to_owned);
+        let allowed = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
         let cause = Cause::not_supported("propagationPolicy", &Value::from(word), &allowed);
         ApiError::invalid_options("DeleteOptions", &[cause])
     })?;

@@ -14,7 +14,10 @@ pub(crate) enum Path {
     /// `/apis/apps`.
     Group(String),
     /// `/api/v1`, `/apis/apps/v1`.
-    Resources { group: String, version: String },
+    Resources {
+        group: String,
+        version: String,
+    },
     /// Objects.
     Objects(Target),
     /// `/openapi/v3` and below; empty for the index.

@@ -3,8 +3,11 @@
 //! Numbers that do not parse are refused with 400 as the real server does; unknown
 //! parameters (`pretty`, `shardSelector`, …) are ignored as an old server ignores them.
 
+use serde_json::Value;
+
 use super::path::percent_decode;
 use crate::error::ApiError;
+use crate::schema::Cause;
 
 /// The raw pairs of a query string.
 #[derive(Debug, Default)]
@@ -67,33 +70,36 @@ impl Query {
     pub(crate) fn number(&self, key: &str) -> Result<Option<i64>, ApiError> {
         let parse = |text: &str| {
             text.parse().map_err(|_| {
-                ApiError::bad_request(format!(
-                    "strconv.ParseInt: parsing \"{text}\": invalid syntax ({key})"
-                ))
+                ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"))
             })
         };
         self.get(key).map(parse).transpose()
     }
 
-    /// `dryRun=All`; any other value is refused.
-    pub(crate) fn dry_run(&self) -> Result<bool, ApiError> {
+    /// `dryRun=All`; any other value is refused, in the name of the verb's `options`.
+    pub(crate) fn dry_run(&self, options: &str) -> Result<bool, ApiError> {
         match self.all("dryRun").find(|v| *v != "All") {
             None => Ok(self.all("dryRun").next().is_some()),
-            Some(other) => Err(ApiError::bad_request(format!(
-                "dryRun: Unsupported value: \"{other}\": supported values: \"All\""
-            ))),
+            Some(other) => {
+                let allowed = ["All".to_owned()];
+                let cause = Cause::not_supported("dryRun", &Value::from(vec![other]), &allowed);
+                Err(ApiError::invalid_options(options, &[cause]))
+            }
         }
     }
 
-    pub(crate) fn field_validation(&self) -> Result<FieldValidation, ApiError> {
+    /// `fieldValidation`, refused in the name of the verb's `options`.
+    pub(crate) fn field_validation(&self, options: &str) -> Result<FieldValidation, ApiError> {
         match self.get("fieldValidation") {
             None => Ok(FieldValidation::default()),
             Some("Ignore") => Ok(FieldValidation::Ignore),
             Some("Warn") => Ok(FieldValidation::Warn),
             Some("Strict") => Ok(FieldValidation::Strict),
-            Some(other) => Err(ApiError::bad_request(format!(
-                "fieldValidation: Unsupported value: \"{other}\": supported values: \"Ignore\", \"Warn\", \"Strict\""
-            ))),
+            Some(other) => {
+                let allowed = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
+                let cause = Cause::not_supported("fieldValidation", &Value::from(other), &allowed);
+                Err(ApiError::invalid_options(options, &[cause]))
+            }
         }
     }
 }
@@ -125,8 +131,8 @@ mod tests {
     #[test]
     fn wrong_values_are_refused() {
         assert!(Query::parse("limit=x").number("limit").is_err());
-        assert!(Query::parse("dryRun=Some").dry_run().is_err());
-        assert!(Query::parse("fieldValidation=Maybe").field_validation().is_err());
-        assert_eq!(Query::parse("dryRun=All").dry_run(), Ok(true));
+        assert!(Query::parse("dryRun=Some").dry_run("CreateOptions").is_err());
+        assert!(Query::parse("fieldValidation=Maybe").field_validation("CreateOptions").is_err());
+        assert_eq!(Query::parse("dryRun=All").dry_run("CreateOptions"), Ok(true));
     }
 }

@@ -94,7 +94,9 @@ pub(super) fn metadata_of(object: &Value) -> Value {
 pub(super) fn list(call: &Call, resource: &Resource, listed: &Listed) -> Result<Response, ApiError> {
     let mut metadata = json!({"resourceVersion": listed.revision.to_string()});
     let map = read::as_map(&mut metadata);
-    read::set(map, "continue", listed.continue_.as_deref().map(Value::from));
+    // Lists of custom resources always have the field.
+    let next = listed.continue_.as_deref().or(resource.is_custom().then_some(""));
+    read::set(map, "continue", next.map(Value::from));
     read::set(map, "remainingItemCount", listed.remaining.map(Value::from));
     shaped(call, resource, &listed.objects, metadata)
 }
@@ -109,7 +111,12 @@ pub(super) fn list_of(
     shaped(call, resource, objects, json!({"resourceVersion": revision.to_string()}))
 }
 
-fn shaped(call: &Call, resource: &Resource, objects: &[Arc<Object>], metadata: Value) -> Result<Response, ApiError> {
+fn shaped(
+    call: &Call,
+    resource: &Resource,
+    objects: &[Arc<Object>],
+    metadata: Value,
+) -> Result<Response, ApiError> {
     let values = objects.iter().map(|o| in_version(resource, o));
     let list = match call.accept.form {
         Form::Table => {

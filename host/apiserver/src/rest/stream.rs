@@ -29,7 +29,8 @@ struct Encoder {
 
 /// The streaming answer to a watch.
 pub(super) fn response(watch: Watch, accept: Accept, include: Include) -> Response {
-    let encoder = Encoder { resource: watch.resource.clone(), form: accept.form, include, columns_sent: false };
+    let encoder =
+        Encoder { resource: watch.resource.clone(), form: accept.form, include, columns_sent: false };
     let chunks = stream::unfold((watch, encoder), |(mut watch, mut encoder)| async move {
         let mut chunk = BytesMut::new();
         let mut next = Some(watch.next().await?);

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::query::Query;
 use crate::error::ApiError;
 use crate::kinds::{Origin, Resource};
-use crate::schema::Cause;
 use crate::{clock, json as read, table};
 
 /// `includeObject`: what each row carries beside its cells.
@@ -23,11 +22,9 @@ impl Include {
             None | Some("Metadata") => Ok(Self::Metadata),
             Some("None") => Ok(Self::Nothing),
             Some("Object") => Ok(Self::Object),
-            Some(other) => {
-                let allowed = ["Metadata", "None", "Object"].map(str::to_owned);
-                let cause = Cause::not_supported("includeObject", &Value::from(other), &allowed);
-                Err(ApiError::invalid_options("TableOptions", &[cause]))
-            }
+            Some(other) => Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', 'Object', 'None', or empty"
+            ))),
         }
     }
 }

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-pub use identity::IdentityError;
 use identity::Identity;
+pub use identity::IdentityError;
 pub(crate) use identity::{Account, Tokens, random_token};
 
 use crate::api::Api;

@@ -105,9 +105,8 @@ mod tests {
         let mut history = History::starting_at(0, 10);
         history.push(event(3, "a", None, false));
         history.push(event(7, "a", Some(3), false));
-        let revisions = |after| -> Vec<u64> {
-            history.after(after, 9).unwrap().iter().map(|e| e.revision).collect()
-        };
+        let revisions =
+            |after| -> Vec<u64> { history.after(after, 9).unwrap().iter().map(|e| e.revision).collect() };
         assert_eq!(revisions(0), [3, 7]);
         assert_eq!(revisions(3), [7]);
         assert_eq!(revisions(5), [7]);

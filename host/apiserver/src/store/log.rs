@@ -37,7 +37,9 @@ pub enum LogError {
         source: io::Error,
     },
     /// A line is not what this program writes.
-    #[error("failed to read data file {path} at line {line}: it is damaged or no polyreme data file; move it away to start empty")]
+    #[error(
+        "failed to read data file {path} at line {line}: it is damaged or no polyreme data file; move it away to start empty"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -194,9 +196,7 @@ fn parse(lines: &[String], path: &Path) -> Result<(Header, Vec<Record>), LogErro
     if header.format != FORMAT {
         return Err(damaged(1));
     }
-    let record = |(at, line): (usize, &String)| {
-        serde_json::from_str(line).map_err(|_| damaged(at + 2))
-    };
+    let record = |(at, line): (usize, &String)| serde_json::from_str(line).map_err(|_| damaged(at + 2));
     let records = rest.iter().enumerate().map(record).collect::<Result<_, _>>()?;
     Ok((header, records))
 }

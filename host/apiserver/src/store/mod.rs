@@ -19,8 +19,8 @@ use parking_lot::RwLock;
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub(crate) use history::{Event, HISTORY_EVENTS, TooOld};
 use history::History;
+pub(crate) use history::{Event, HISTORY_EVENTS, TooOld};
 pub use log::LogError;
 use log::{Log, Record};
 pub(crate) use object::{Key, Object, StorageId};
@@ -277,7 +277,8 @@ impl State {
             path: key.path.clone(),
             object: object.cloned(),
         };
-        let refused = |e: &dyn std::error::Error| ApiError::internal(format!("failed to write data file: {e}"));
+        let refused =
+            |e: &dyn std::error::Error| ApiError::internal(format!("failed to write data file: {e}"));
         log.append(&record).map_err(|e| refused(&e))?;
         if log.wants_compaction() {
             self.compact().map_err(|e| refused(&e))?;
@@ -303,12 +304,8 @@ impl State {
                 object: Some(object.value.clone()),
             })
         });
-        let mark = Record {
-            revision: self.revision,
-            storage: String::new(),
-            path: String::new(),
-            object: None,
-        };
+        let mark =
+            Record { revision: self.revision, storage: String::new(), path: String::new(), object: None };
         objects.chain(std::iter::once(mark))
     }
 
