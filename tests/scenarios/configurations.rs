@@ -41,13 +41,14 @@ async fn an_unknown_field_is_named_with_its_line_and_the_nearest_known_one() -> 
 #[tokio::test]
 async fn a_value_of_the_wrong_type_is_named_with_its_line() -> Result<()> {
     let body = "controllers:\n- name: website\n  module: file:website.wasm\n  workers: many\n";
-    ensure_refused(body, &["polyreme.yaml:6", "workers"]).await
+    ensure_refused(body, &["polyreme.yaml:6", "many", "whole number"]).await
 }
 
 #[tokio::test]
 async fn a_file_of_another_kind_is_refused() -> Result<()> {
     let server = server().await?;
-    let mut host = Host::launch_text(server.kubeconfig(), "apiVersion: v1\nkind: ConfigMap\ncontrollers: []\n")?;
+    let mut host =
+        Host::launch_text(server.kubeconfig(), "apiVersion: v1\nkind: ConfigMap\ncontrollers: []\n")?;
     let status = host.exit().await?;
     ensure!(status.code() == Some(CONFIGURATION_ERROR), "it ended with {status}");
     ensure_contains(&host.log(), &["HostConfiguration"])

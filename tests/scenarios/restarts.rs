@@ -40,8 +40,17 @@ async fn ensure_one_child_each(sites: &Webhosting) -> Result<()> {
     for kind in Child::ALL {
         let ours = ListParams::default().labels("app=website");
         let children = sites.children(kind).list(&ours).await?.items;
-        let of_sites: BTreeSet<_> = children.iter().map(|child| child.metadata.labels.as_ref()).map(|labels| labels.and_then(|labels| labels.get("website"))).collect();
-        ensure!(children.len() == SITES && of_sites.len() == SITES, "{} of kind {kind:?} for {} sites", children.len(), of_sites.len());
+        let of_sites: BTreeSet<_> = children
+            .iter()
+            .map(|child| child.metadata.labels.as_ref())
+            .map(|labels| labels.and_then(|labels| labels.get("website")))
+            .collect();
+        ensure!(
+            children.len() == SITES && of_sites.len() == SITES,
+            "{} of kind {kind:?} for {} sites",
+            children.len(),
+            of_sites.len()
+        );
     }
     Ok(())
 }
@@ -52,7 +61,12 @@ async fn a_host_killed_in_the_middle_of_its_work_loses_and_doubles_nothing() -> 
     let first = Host::of_webhosting(&server, &sites).await?;
     create_sites(&sites).await?;
     eventually("the host being in the middle", LIMIT, async || {
-        let begun = sites.children(Child::ConfigMap).list(&ListParams::default().labels("app=website")).await?.items.len();
+        let begun = sites
+            .children(Child::ConfigMap)
+            .list(&ListParams::default().labels("app=website"))
+            .await?
+            .items
+            .len();
         ensure!(begun > 0, "it has not begun");
         Ok(())
     })
@@ -82,7 +96,8 @@ async fn what_happens_while_no_host_runs_is_done_by_the_next() -> Result<()> {
 
     let _second = Host::of_webhosting(&server, &sites).await?;
     sites.wait_for_page("museum", "tomato").await?;
-    eventually("the Service being back", LIMIT, async || sites.child_of("museum", Child::Service).await).await?;
+    eventually("the Service being back", LIMIT, async || sites.child_of("museum", Child::Service).await)
+        .await?;
     sites.wait_until_collected("library").await
 }
 

@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use futures::stream::{self, StreamExt, TryStreamExt};
-use polyreme_tests::{AuditLog, Host, Kind, Metrics, Server, Stopwatch, Webhosting, eventually, exclusive_server};
+use futures::stream::{self, TryStreamExt};
+use polyreme_tests::{
+    AuditLog, Host, Kind, Metrics, Server, Stopwatch, Webhosting, eventually, exclusive_server,
+};
 use serde_json::{Value, json};
 
 const SITES: usize = 500;
@@ -101,7 +103,8 @@ impl Ledger {
     async fn close_first_part(&self, host: &Host, clock: Stopwatch) -> Result<()> {
         let (seconds, now) = (clock.elapsed().as_secs_f64(), host.metrics().await?);
         let done = reconciles(&now) - reconciles(&self.before);
-        let by_host = now.sum("rest_client_requests_total", &[]) - self.before.sum("rest_client_requests_total", &[]);
+        let by_host =
+            now.sum("rest_client_requests_total", &[]) - self.before.sum("rest_client_requests_total", &[]);
         let requests = self.audited()?.map_or(by_host, |audited| audited as f64);
         println!("{SITES} websites Ready in {seconds:.1} s");
         println!("{:.0} reconciles/s ({done} reconciles)", done / seconds);

@@ -36,7 +36,10 @@ async fn a_host() -> Result<Stage> {
 async fn a_new_site_gets_its_children_and_becomes_ready() -> Result<()> {
     let stage = a_ready_site().await?;
     let page = stage.sites.page_of("museum").await?;
-    ensure!(page.contains("museum") && page.contains("darkcyan") && page.contains("Futura"), "the page is {page}");
+    ensure!(
+        page.contains("museum") && page.contains("darkcyan") && page.contains("Futura"),
+        "the page is {page}"
+    );
     for kind in Child::ALL {
         let child = stage.sites.child_of("museum", kind).await?;
         let owners = child.metadata.owner_references.unwrap_or_default();

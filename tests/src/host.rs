@@ -13,6 +13,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -26,6 +28,8 @@ use crate::server::{Kind, Server};
 const READY_LIMIT: Duration = Duration::from_secs(90);
 /// More than the default `shutdownGracePeriod`.
 const EXIT_LIMIT: Duration = Duration::from_secs(40);
+/// Of an admin endpoint on a busy machine.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const TAIL_LINES: usize = 60;
 
 /// A child with its output in a file; dropping it kills it (tokio's `kill_on_drop`).
@@ -265,12 +269,27 @@ impl Drop for Host {
     }
 }
 
+/// One request by hand: kube's client would try again for as long as the answer is 503,
+/// which is what a host that is not ready says.
 async fn get(port: Option<u16>, path: &str) -> Result<String> {
     let port = port.context("this host has no admin address")?;
-    let uri = format!("http://127.0.0.1:{port}").parse().context("failed to make an address")?;
-    let client = Client::try_from(Config::new(uri)).context("failed to make a client")?;
-    let request = http::Request::get(path).body(Vec::new()).context("failed to make a request")?;
-    client.request_text(request).await.with_context(|| format!("failed to get {path}"))
+    let answer = timeout(ANSWER_LIMIT, exchange(port, path)).await;
+    let answer =
+        answer.context("no answer in time").flatten().with_context(|| format!("failed to get {path}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("failed to read the host's answer")?;
+    let status = head.lines().next().unwrap_or_default();
+    ensure!(status.contains(" 200 "), "{path} answers {status}: {body}");
+    Ok(body.to_owned())
+}
+
+/// HTTP/1.0 ends the answer with the connection.
+async fn exchange(port: u16, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.context("failed to connect")?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.context("failed to ask")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.context("failed to read the answer")?;
+    Ok(answer)
 }
 
 /// A client with everything the kubeconfig gives.

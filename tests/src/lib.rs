@@ -26,6 +26,11 @@
 //! # Ok(()) }
 //! ```
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "an absent field of a JSON value reads as null, and a panic is a failed test"
+)]
+
 mod apply;
 mod audit;
 mod environment;

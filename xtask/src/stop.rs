@@ -75,7 +75,7 @@ fn on_signal() {
 }
 
 fn kill_everything() {
-    let groups = with(&GROUPS, |groups| std::mem::take(groups));
+    let groups = with(&GROUPS, std::mem::take);
     for group in groups {
         signal::to_group(group, Signal::Kill);
     }

@@ -6,7 +6,7 @@
 //! guest; the scenarios in `tests/scenarios/hostile.rs` say what the host must do.
 
 use polyreme_sdk::bindings::polyreme::controller::kubernetes;
-use polyreme_sdk::k8s_openapi::api::core::v1::ConfigMap;
+use polyreme_sdk::k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use polyreme_sdk::{Action, Context, Controller, Error, Manifest, Object, WriteOptions};
 
 const LABEL: &str = "polyreme.dev/hostile";
@@ -20,7 +20,7 @@ impl Controller for Hostile {
     type Primary = ConfigMap;
 
     fn manifest() -> Manifest {
-        Manifest::new("hostile").selects(LABEL).owns::<ConfigMap>()
+        Manifest::new("hostile").selects(LABEL).owns::<ConfigMap>().asks::<Secret>(&["get"])
     }
 
     fn reconcile(ctx: &Context, object: ConfigMap) -> Result<Action, Error> {
@@ -31,7 +31,9 @@ impl Controller for Hostile {
             Some("panic") => give_up(),
             Some("invalid-json") => write("{\"apiVersion\": \"v1\", oops"),
             Some("no-kind") => write("{\"metadata\": {\"name\": \"nothing\"}}"),
-            Some("not-granted") => ctx.get_in::<ConfigMap>("kube-system", "somebody-elses").map(|_| Action::Done),
+            Some("not-granted") => {
+                ctx.get_in::<Secret>("kube-system", "somebody-elses").map(|_| Action::Done)
+            }
             _ => behave(ctx, &object),
         }
     }

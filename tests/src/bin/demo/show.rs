@@ -101,7 +101,9 @@ impl Show {
     async fn users_of_the_theme(&self) -> Result<Vec<String>> {
         let sites =
             self.sites.sites().list(&ListParams::default()).await.context("failed to list Websites")?;
-        let uses = |site: &kube::api::DynamicObject| site.data["spec"]["theme"] == THEME;
+        let uses = |site: &kube::api::DynamicObject| {
+            site.data.pointer("/spec/theme").is_some_and(|theme| theme == THEME)
+        };
         Ok(sites.iter().filter(|site| uses(site)).map(ResourceExt::name_any).collect())
     }
 
@@ -176,8 +178,10 @@ impl Show {
 fn configuration(controller: &str) -> Result<Value> {
     let mut configuration = example_configuration()?;
     let module = format!("file:{}", guests_dir().join(format!("{controller}.wasm")).display());
-    let controllers =
-        configuration["controllers"].as_array_mut().context("the example has no controllers")?;
+    let controllers = configuration
+        .get_mut("controllers")
+        .and_then(Value::as_array_mut)
+        .context("the example has no controllers")?;
     let website = controllers.iter_mut().find(|entry| entry["name"] == "website");
     website.context("the example has no controller named website")?["module"] = module.into();
     Ok(configuration)
