@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use super::support::{Bench, DEPLOYMENTS, GADGETS, MERGE, deployment, gadget};
 
 fn with_spec(spec: Value) -> Value {
-    let mut body = gadget("a");
-    body["spec"] = spec;
-    body
+    json!({"apiVersion": "conformance.polyreme.dev/v1", "kind": "Gadget", "metadata": {"name": "a"}, "spec": spec})
 }
 
 #[tokio::test]
