@@ -143,6 +143,8 @@
 //! `docs/configuration.md`.
 
 #[doc(hidden)]
+#[cfg(any(test, all(target_arch = "wasm32", feature = "arena")))]
+mod alloc;
 pub mod bindings;
 pub mod conditions;
 mod context;

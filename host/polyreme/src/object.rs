@@ -9,6 +9,7 @@
 //! An `Object` is immutable; a changed object is a new one.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -106,6 +107,9 @@ pub struct Owner {
     pub uid: Box<str>,
 }
 
+/// Key and value.
+pub type Label = (Box<str>, Box<str>);
+
 /// One object: text, facts, digests.
 #[derive(Clone)]
 pub struct Object {
@@ -120,7 +124,7 @@ pub struct Object {
     /// `metadata.generation`, 0 where the kind has none.
     pub generation: i64,
     /// `metadata.labels` in the order of the text.
-    pub labels: Box<[(Box<str>, Box<str>)]>,
+    pub labels: Box<[Label]>,
     /// The controlling owner, if any.
     pub controller: Option<Owner>,
     /// `metadata.deletionTimestamp` is set.
@@ -153,8 +157,11 @@ pub enum ObjectError {
     NoKind,
 }
 
+/// Name and text of one member of a JSON object.
+type Member<'a> = (Cow<'a, str>, &'a RawValue);
+
 /// A JSON object as its members in order, values untouched.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Members<'a>(Vec<Member<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -194,7 +201,7 @@ struct Facts {
     #[serde(default)]
     generation: i64,
     #[serde(default, deserialize_with = "pairs")]
-    labels: Vec<(Box<str>, Box<str>)>,
+    labels: Vec<Label>,
     owner_references: Option<Vec<OwnerReference>>,
     deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
@@ -207,8 +214,8 @@ struct OwnerReference {
     owner: Owner,
 }
 
-fn pairs<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>, Box<str>)>, D::Error> {
-    let map = Option::<std::collections::BTreeMap<Box<str>, Box<str>>>::deserialize(deserializer)?;
+fn pairs<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Label>, D::Error> {
+    let map = Option::<BTreeMap<Box<str>, Box<str>>>::deserialize(deserializer)?;
     Ok(map.unwrap_or_default().into_iter().collect())
 }
 
@@ -243,7 +250,10 @@ impl Object {
         Ok(Self {
             json: canonical_text(kind, &members, &metadata),
             desired_digest: combine(metadata_digest, digest(desired.filter(|(key, _)| !is_type_meta(key)))),
-            status_digest: members.iter().find(|(key, _)| key == "status").map_or(0, |m| digest([m].into_iter())),
+            status_digest: members
+                .iter()
+                .find(|(key, _)| key == "status")
+                .map_or(0, |m| digest([m].into_iter())),
             metadata_digest,
             key: ObjectKey::new(facts.namespace.as_deref(), &facts.name),
             uid: facts.uid,
@@ -283,7 +293,7 @@ fn is_type_meta(key: &str) -> bool {
 }
 
 /// API servers write members in a fixed order, so equal content has equal text.
-fn digest<'a, 'b: 'a>(members: impl Iterator<Item = &'a (Cow<'b, str>, &'b RawValue)>) -> u64 {
+fn digest<'a, 'b: 'a>(members: impl Iterator<Item = &'a Member<'b>>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (key, value) in members {
         key.hash(&mut hasher);
@@ -298,10 +308,16 @@ fn combine(a: u64, b: u64) -> u64 {
     hasher.finish()
 }
 
-fn canonical_text(kind: &Kind, members: &[(Cow<'_, str>, &RawValue)], metadata: &[(Cow<'_, str>, &RawValue)]) -> Box<str> {
-    let mut out = String::with_capacity(members.iter().map(|(k, v)| k.len() + v.get().len() + 4).sum::<usize>() + 64);
+fn canonical_text(kind: &Kind, members: &[Member<'_>], metadata: &[Member<'_>]) -> Box<str> {
+    let mut out =
+        String::with_capacity(members.iter().map(|(k, v)| k.len() + v.get().len() + 4).sum::<usize>() + 64);
     let quote = |text: &str| serde_json::Value::from(text).to_string();
-    let _ = write!(out, r#"{{"apiVersion":{},"kind":{},"metadata":{{"#, quote(&kind.api_version), quote(&kind.kind));
+    let _ = write!(
+        out,
+        r#"{{"apiVersion":{},"kind":{},"metadata":{{"#,
+        quote(&kind.api_version),
+        quote(&kind.kind)
+    );
     let kept = metadata.iter().filter(|(key, _)| key != "managedFields");
     push_members(&mut out, kept);
     out.push('}');
@@ -313,7 +329,7 @@ fn canonical_text(kind: &Kind, members: &[(Cow<'_, str>, &RawValue)], metadata: 
     out.into_boxed_str()
 }
 
-fn push_members<'a, 'b: 'a>(out: &mut String, members: impl Iterator<Item = &'a (Cow<'b, str>, &'b RawValue)>) {
+fn push_members<'a, 'b: 'a>(out: &mut String, members: impl Iterator<Item = &'a Member<'b>>) {
     for (i, (key, value)) in members.enumerate() {
         let comma = if i == 0 { "" } else { "," };
         let key = serde_json::Value::from(key.as_ref());
@@ -369,7 +385,9 @@ mod tests {
     #[test]
     fn only_the_controlling_owner_counts() {
         let reference = |name: &str, controller: bool| {
-            format!(r#"{{"apiVersion":"v1","kind":"X","name":"{name}","uid":"{name}","controller":{controller}}}"#)
+            format!(
+                r#"{{"apiVersion":"v1","kind":"X","name":"{name}","uid":"{name}","controller":{controller}}}"#
+            )
         };
         let owners = format!(r#","ownerReferences":[{},{}]"#, reference("a", false), reference("b", true));
         assert_eq!(&*deployment(&owners, "{}", "{}").controller.unwrap().name, "b");
@@ -386,7 +404,8 @@ mod tests {
 
     #[test]
     fn nulls_in_metadata_are_absent_values() {
-        let text = r#"{"metadata":{"name":"a","labels":null,"ownerReferences":null,"deletionTimestamp":null}}"#;
+        let text =
+            r#"{"metadata":{"name":"a","labels":null,"ownerReferences":null,"deletionTimestamp":null}}"#;
         let object = Object::parse(text, &Kind::new("v1", "ConfigMap")).unwrap();
         assert!(object.labels.is_empty() && object.controller.is_none() && !object.deleting);
     }

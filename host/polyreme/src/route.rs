@@ -189,7 +189,8 @@ mod tests {
     fn a_grandchild_leads_to_the_root() {
         let f = fixture();
         let deployments = cache(&f.caches, "apps/v1", "Deployment", true);
-        let deployment = Object::parse(&child("Deployment", "Website", "w", "wu"), &deployments.id.kind).unwrap();
+        let deployment =
+            Object::parse(&child("Deployment", "Website", "w", "wu"), &deployments.id.kind).unwrap();
         deployments.observe(deployment, Source::Watch);
         let sets = cache(&f.caches, "apps/v1", "ReplicaSet", true);
         let json = child("ReplicaSet", "Deployment", "Deployment-child", "Deploymentu");
@@ -206,14 +207,19 @@ mod tests {
         assert_eq!(hear(&f, &themes, role(), r#"{"metadata":{"name":"dark"}}"#), ["ns/w"]);
         assert!(hear(&f, &themes, role(), r#"{"metadata":{"name":"light"}}"#).is_empty());
         let elsewhere = r#"{"metadata":{"name":"dark","namespace":"other"}}"#;
-        assert!(hear(&f, &themes, role(), elsewhere).is_empty(), "a namespaced object is named in its namespace");
+        assert!(
+            hear(&f, &themes, role(), elsewhere).is_empty(),
+            "a namespaced object is named in its namespace"
+        );
     }
 
     #[test]
     fn a_label_leads_to_the_named_primary() {
         let f = fixture();
         let pods = cache(&f.caches, "v1", "Pod", true);
-        let pod = |site: &str| format!(r#"{{"metadata":{{"name":"p","namespace":"ns","labels":{{"site":"{site}"}}}}}}"#);
+        let pod = |site: &str| {
+            format!(r#"{{"metadata":{{"name":"p","namespace":"ns","labels":{{"site":"{site}"}}}}}}"#)
+        };
         assert_eq!(hear(&f, &pods, Role::Label("site".into()), &pod("w")), ["ns/w"]);
         assert!(hear(&f, &pods, Role::Label("site".into()), &pod("none")).is_empty());
     }

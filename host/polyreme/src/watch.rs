@@ -187,9 +187,7 @@ mod tests {
     fn an_event_in_the_other_order_is_an_error_and_no_panic() {
         assert!(event(r#"{"object":{"metadata":{"name":"a"}},"type":"ADDED"}"#).is_err());
         assert!(event(r#"{"type":"ADDED","object":{"no":"metadata"}}"#).is_err());
-        assert!(is_undecodable(&watcher::Error::WatchFailed(KubeError::SerdeError(
-            event("{").unwrap_err()
-        ))));
+        assert!(is_undecodable(&watcher::Error::WatchFailed(KubeError::SerdeError(event("{").unwrap_err()))));
     }
 
     #[test]

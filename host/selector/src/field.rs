@@ -118,7 +118,10 @@ mod tests {
     fn terms_are_parsed_in_order() {
         let selector = FieldSelector::parse("metadata.name=a,b==c,d!=e,f=").unwrap();
         let terms: Vec<_> = selector.terms().iter().map(|t| (&*t.path, t.equal, &*t.value)).collect();
-        assert_eq!(terms, [("metadata.name", true, "a"), ("b", true, "c"), ("d", false, "e"), ("f", true, "")]);
+        assert_eq!(
+            terms,
+            [("metadata.name", true, "a"), ("b", true, "c"), ("d", false, "e"), ("f", true, "")]
+        );
     }
 
     #[test]

@@ -102,7 +102,12 @@ impl fmt::Display for LabelSelector {
     }
 }
 
-fn write_set(f: &mut fmt::Formatter<'_>, key: &str, operators: (&str, &str), values: &[String]) -> fmt::Result {
+fn write_set(
+    f: &mut fmt::Formatter<'_>,
+    key: &str,
+    operators: (&str, &str),
+    values: &[String],
+) -> fmt::Result {
     match values {
         [value] => write!(f, "{key}{}{value}", operators.0),
         values => write!(f, "{key} {} ({})", operators.1, values.join(",")),
@@ -126,7 +131,8 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self) -> &'a str {
-        let end = self.rest.find(|c: char| c.is_whitespace() || ",()=!<>".contains(c)).unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c: char| c.is_whitespace() || ",()=!<>".contains(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest.trim_start();
         word
@@ -242,13 +248,27 @@ mod tests {
     fn every_operator_matches_as_kubernetes_does() {
         let labels = [("app", "web"), ("n", "7"), ("example.com/tier", "")];
         for yes in [
-            "", "app=web", "app==web", "app!=db", "missing!=x", "app in (db,web)", "app notin (db, cache)",
-            "missing notin (a)", "app", "!missing", "n>6", "n<8", "example.com/tier=", " app = web , n ",
+            "",
+            "app=web",
+            "app==web",
+            "app!=db",
+            "missing!=x",
+            "app in (db,web)",
+            "app notin (db, cache)",
+            "missing notin (a)",
+            "app",
+            "!missing",
+            "n>6",
+            "n<8",
+            "example.com/tier=",
+            " app = web , n ",
             "app in (web),!missing",
         ] {
             assert!(selects(yes, &labels), "{yes}");
         }
-        for no in ["app=db", "app!=web", "app in (db)", "app notin (web)", "missing", "!app", "n>7", "n<7", "app>1"] {
+        for no in
+            ["app=db", "app!=web", "app in (db)", "app notin (web)", "missing", "!app", "n>7", "n<7", "app>1"]
+        {
             assert!(!selects(no, &labels), "{no}");
         }
     }
@@ -256,8 +276,22 @@ mod tests {
     #[test]
     fn what_is_outside_the_grammar_is_refused() {
         for text in [
-            ",", "app,", "app=web,,n", "=web", "app in web", "app in (web", "app web", "a b=c", "app=web!", "-app",
-            "app=-x", "app/=x", "UPPER.com/app", "app>x", "app=a b", "app in ()x",
+            ",",
+            "app,",
+            "app=web,,n",
+            "=web",
+            "app in web",
+            "app in (web",
+            "app web",
+            "a b=c",
+            "app=web!",
+            "-app",
+            "app=-x",
+            "app/=x",
+            "UPPER.com/app",
+            "app>x",
+            "app=a b",
+            "app in ()x",
         ] {
             assert!(LabelSelector::parse(text).is_err(), "{text}");
         }

@@ -182,7 +182,8 @@ fn a_child_that_is_edited_or_deleted_by_hand_is_put_back() {
 fn an_entry_added_by_hand_that_makes_a_child_invalid_is_removed() {
     let cluster = settled();
     let key = child(&cluster);
-    let ports = |service: &Service| service.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
+    let ports =
+        |service: &Service| service.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
     let made = ports(&cluster.get::<Service>(&key));
     cluster.edit(&key, |service: &mut Service| {
         let spec = service.spec.get_or_insert_default();

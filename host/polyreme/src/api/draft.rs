@@ -56,10 +56,13 @@ struct Owner {
 
 impl Draft {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        let wire: Wire = serde_json::from_str(text)
-            .map_err(|error| bad_request(format!("the object that the module wrote is not valid: {error}")))?;
+        let wire: Wire = serde_json::from_str(text).map_err(|error| {
+            bad_request(format!("the object that the module wrote is not valid: {error}"))
+        })?;
         if wire.api_version.is_empty() || wire.kind.is_empty() {
-            return Err(bad_request("the object that the module wrote has no apiVersion or no kind".to_owned()));
+            return Err(bad_request(
+                "the object that the module wrote has no apiVersion or no kind".to_owned(),
+            ));
         }
         let name = wire.metadata.name.unwrap_or_default();
         let key = checked_key(&wire.kind, wire.metadata.namespace.as_deref(), &name)?;
@@ -84,7 +87,12 @@ pub(super) fn reference(object: &ObjectRef) -> Result<(Kind, ObjectKey), Error> 
 pub(crate) fn checked_kind(api_version: &str, kind: &str) -> Result<Kind, Error> {
     let groups = api_version.split('/').count();
     let characters = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c));
-    if kind.is_empty() || api_version.is_empty() || groups > 2 || !characters(api_version) || !characters(kind) {
+    if kind.is_empty()
+        || api_version.is_empty()
+        || groups > 2
+        || !characters(api_version)
+        || !characters(kind)
+    {
         return Err(bad_request(format!("apiVersion {api_version:?}, kind {kind:?} is not a kind")));
     }
     Ok(Kind::new(api_version, kind))
@@ -95,7 +103,9 @@ pub(super) fn part(subresource: Option<&str>, finalizers_only: bool) -> Result<P
     match subresource {
         None if finalizers_only => Ok(Part::Finalizers),
         None => Ok(Part::Body),
-        Some(name) if !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase()) => Ok(Part::Subresource(name)),
+        Some(name) if !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase()) => {
+            Ok(Part::Subresource(name))
+        }
         Some(name) => Err(bad_request(format!("{name:?} is not a subresource"))),
     }
 }
@@ -106,7 +116,9 @@ pub(super) fn patches_only_finalizers(patch_type: PatchType, patch: &str) -> Res
         .map_err(|error| bad_request(format!("the patch that the module wrote is not JSON: {error}")))?;
     Ok(match (patch_type, &value) {
         (PatchType::JsonPatch, Value::Array(operations)) => operations.iter().all(touches_finalizers),
-        (PatchType::JsonPatch, _) => return Err(bad_request("a JSON patch must be a list of operations".to_owned())),
+        (PatchType::JsonPatch, _) => {
+            return Err(bad_request("a JSON patch must be a list of operations".to_owned()));
+        }
         (_, Value::Object(_)) => says_only_finalizers(patch),
         _ => return Err(bad_request("a merge patch must be a JSON object".to_owned())),
     })
@@ -160,16 +172,33 @@ mod tests {
         )
         .unwrap();
         assert_eq!((draft.kind, draft.key), (Kind::new("v1", "ConfigMap"), ObjectKey::new(Some("ns"), "a")));
-        assert_eq!((draft.controllers, draft.resource_version, draft.finalizers_only), (vec!["2".into()], None, false));
+        assert_eq!(
+            (draft.controllers, draft.resource_version, draft.finalizers_only),
+            (vec!["2".into()], None, false)
+        );
     }
 
     #[test]
     fn malformed_objects_are_bad_requests() {
-        let object = |metadata: &str| format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata}}}"#);
-        let names = ["{}", r#"{"name":""}"#, r#"{"name":"a/b"}"#, r#"{"name":".."}"#, r#"{"name":"a?x"}"#, r#"{"name":3}"#];
+        let object =
+            |metadata: &str| format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata}}}"#);
+        let names = [
+            "{}",
+            r#"{"name":""}"#,
+            r#"{"name":"a/b"}"#,
+            r#"{"name":".."}"#,
+            r#"{"name":"a?x"}"#,
+            r#"{"name":3}"#,
+        ];
         let texts = names.map(object).into_iter().chain(
-            ["", "{", "[]", r#"{"kind":"X","metadata":{"name":"a"}}"#, r#"{"apiVersion":"a/b/c","kind":"X","metadata":{"name":"a"}}"#]
-                .map(String::from),
+            [
+                "",
+                "{",
+                "[]",
+                r#"{"kind":"X","metadata":{"name":"a"}}"#,
+                r#"{"apiVersion":"a/b/c","kind":"X","metadata":{"name":"a"}}"#,
+            ]
+            .map(String::from),
         );
         for text in texts {
             assert_eq!(Draft::parse(&text).unwrap_err().reason, Reason::BadRequest, "{text}");

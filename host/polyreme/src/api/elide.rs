@@ -134,7 +134,8 @@ mod tests {
         }
     }
 
-    const APPLIED: &str = r#"{"metadata":{"name":"a","labels":{"app":"x"}},"spec":{"size":1,"list":[{"n":1}]}}"#;
+    const APPLIED: &str =
+        r#"{"metadata":{"name":"a","labels":{"app":"x"}},"spec":{"size":1,"list":[{"n":1}]}}"#;
 
     #[test]
     fn the_same_apply_to_an_unchanged_object_is_not_sent() {
@@ -158,8 +159,14 @@ mod tests {
         assert!(sent(&APPLIED.replace("\"size\":1", "\"size\":2"), &after), "other content");
         assert!(sent(APPLIED, &object("u", r#"{"size":9,"list":[{"n":1}]}"#, "t")), "a field edited by hand");
         assert!(sent(APPLIED, &object("u", r#"{"list":[{"n":1}]}"#, "t")), "a field removed by hand");
-        assert!(sent(APPLIED, &object("u", r#"{"size":1,"list":[{"n":1},{"n":2}]}"#, "t")), "a list edited by hand");
-        assert!(sent(APPLIED, &object("recreated", r#"{"size":1,"list":[{"n":1}]}"#, "t")), "another incarnation");
+        assert!(
+            sent(APPLIED, &object("u", r#"{"size":1,"list":[{"n":1},{"n":2}]}"#, "t")),
+            "a list edited by hand"
+        );
+        assert!(
+            sent(APPLIED, &object("recreated", r#"{"size":1,"list":[{"n":1}]}"#, "t")),
+            "another incarnation"
+        );
         assert!(!applied.is_unchanged(&ApplyId { force: false, ..id(None) }, APPLIED, &after));
         assert!(!applied.is_unchanged(&id(Some("status")), APPLIED, &after));
     }

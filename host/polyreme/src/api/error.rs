@@ -12,7 +12,10 @@ pub(super) fn to_guest(error: &kube::Error) -> Error {
             Error { message: explain::request_error(error), ..from_status(status) }
         }
         kube::Error::Api(status) => from_status(status),
-        error => Error::new(Reason::Unavailable, format!("failed to reach the API server: {}", explain::chain(error))),
+        error => Error::new(
+            Reason::Unavailable,
+            format!("failed to reach the API server: {}", explain::chain(error)),
+        ),
     }
 }
 
@@ -55,7 +58,8 @@ mod tests {
 
     #[test]
     fn the_reason_decides_and_the_code_stands_in_for_it() {
-        let reason = |reason: &str, code: u16| status(&format!(r#"{{"reason":"{reason}","code":{code}}}"#)).reason;
+        let reason =
+            |reason: &str, code: u16| status(&format!(r#"{{"reason":"{reason}","code":{code}}}"#)).reason;
         assert_eq!(reason("AlreadyExists", 409), Reason::AlreadyExists);
         assert_eq!(reason("Conflict", 409), Reason::Conflict);
         assert_eq!(reason("", 409), Reason::Conflict);

@@ -174,7 +174,8 @@ impl Kubernetes for ReconcileApi {
     }
 
     async fn apply_all(&self, objects: Vec<String>, options: WriteOptions) -> Vec<Result<Written, Error>> {
-        let applies = objects.into_iter().map(|object| self.write_object(Verb::Apply, object, options.clone()));
+        let applies =
+            objects.into_iter().map(|object| self.write_object(Verb::Apply, object, options.clone()));
         self.timed("apply-all", futures::future::join_all(applies)).await
     }
 

@@ -32,12 +32,20 @@ impl ReconcileApi {
     }
 
     /// An object from the cache, when it can be trusted to know, else from the API server.
-    pub(super) async fn fetch(&self, kind: &Kind, key: &ObjectKey, source: Source) -> Result<Arc<Object>, Error> {
-        if source == Source::Cache
-            && let Some(cache) = self.shared.caches.complete(kind)
-        {
-            Self::check_scope(kind, key, &cache.resource)?;
-            return cache.get(key).ok_or_else(|| not_found(&cache.resource, key));
+    pub(super) async fn fetch(
+        &self,
+        kind: &Kind,
+        key: &ObjectKey,
+        source: Source,
+    ) -> Result<Arc<Object>, Error> {
+        if source == Source::Cache {
+            if let Some(known) = self.shared.caches.known(kind, key) {
+                return Ok(known);
+            }
+            if let Some(cache) = self.shared.caches.complete(kind) {
+                Self::check_scope(kind, key, &cache.resource)?;
+                return Err(not_found(&cache.resource, key));
+            }
         }
         let resource = self.resource(kind).await?;
         Self::check_scope(kind, key, &resource)?;
@@ -50,10 +58,12 @@ impl ReconcileApi {
     pub(super) async fn read_many(&self, kind: WitKind, query: ListQuery) -> Result<Page, Error> {
         let kind = draft::checked_kind(&kind.api_version, &kind.kind)?;
         let namespace = query.namespace.as_deref();
-        let access = Access { verb: Verb::List, kind: &kind, namespace, name: None, part: Part::Body, is_self: false };
+        let access =
+            Access { verb: Verb::List, kind: &kind, namespace, name: None, part: Part::Body, is_self: false };
         let children_only = self.permitted("list", &access)?;
         let selectors = Selectors::parse(&query)?;
-        match self.shared.caches.complete(&kind).filter(|_| query.source == Source::Cache) {
+        let cache = self.shared.caches.covering(&kind, &selectors.labels);
+        match cache.filter(|_| query.source == Source::Cache) {
             Some(cache) => self.list_cached(&cache, &query, &selectors, children_only),
             None => self.list_live(&kind, &query, children_only).await,
         }
@@ -72,9 +82,12 @@ impl ReconcileApi {
             selectors.candidates(cache)?
         };
         let namespace = query.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-        let in_namespace = |object: &Object| namespace.is_none_or(|n| object.key.namespace.as_deref() == Some(n));
-        let mut selected: Vec<_> =
-            candidates.into_iter().filter(|object| in_namespace(object) && selectors.select(object)).collect();
+        let in_namespace =
+            |object: &Object| namespace.is_none_or(|n| object.key.namespace.as_deref() == Some(n));
+        let mut selected: Vec<_> = candidates
+            .into_iter()
+            .filter(|object| in_namespace(object) && selectors.select(object))
+            .collect();
         selected.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(page(&selected, query))
     }
@@ -116,7 +129,8 @@ impl ReconcileApi {
 
 /// A page's worth of the sorted selection. The token is the key of the last item.
 fn page(selected: &[Arc<Object>], query: &ListQuery) -> Page {
-    let after = |object: &&Arc<Object>| query.continue_.as_ref().is_none_or(|token| token_of(object) > *token);
+    let after =
+        |object: &&Arc<Object>| query.continue_.as_ref().is_none_or(|token| token_of(object) > *token);
     let limit = if query.limit == 0 { usize::MAX } else { query.limit as usize };
     let mut rest = selected.iter().filter(after);
     let taken: Vec<_> = rest.by_ref().take(limit).collect();
@@ -158,7 +172,8 @@ impl Selectors {
     }
 
     fn select(&self, object: &Object) -> bool {
-        self.labels.matches(|key| object.label(key)) && self.fields.terms().iter().all(|term| holds(term, object))
+        self.labels.matches(|key| object.label(key))
+            && self.fields.terms().iter().all(|term| holds(term, object))
     }
 }
 

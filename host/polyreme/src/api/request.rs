@@ -52,7 +52,8 @@ impl Builder {
     fn finish(mut self) -> Result<Request<Vec<u8>>, Error> {
         let query = self.query.finish();
         let uri = if query.is_empty() { self.path } else { format!("{}?{query}", self.path) };
-        let request = Request::builder().method(self.method).uri(uri).header(header::ACCEPT, "application/json");
+        let request =
+            Request::builder().method(self.method).uri(uri).header(header::ACCEPT, "application/json");
         let request = request.header(header::CONTENT_TYPE, self.content_type).body(self.body);
         request.map_err(|error| bad_request(format!("failed to build request: {error}")))
     }
@@ -63,7 +64,8 @@ pub(super) fn get(resource: &Resource, key: &ObjectKey) -> Result<Request<Vec<u8
 }
 
 pub(super) fn list(resource: &Resource, query: &ListQuery) -> Result<Request<Vec<u8>>, Error> {
-    let mut builder = Builder::new(Method::GET, DynamicObject::url_path(&resource.api, query.namespace.as_deref()));
+    let mut builder =
+        Builder::new(Method::GET, DynamicObject::url_path(&resource.api, query.namespace.as_deref()));
     let limit = (query.limit > 0).then(|| query.limit.to_string());
     let pairs = [
         ("labelSelector", Some(&query.label_selector).filter(|text| !text.is_empty())),

@@ -31,7 +31,12 @@ struct Checked {
 }
 
 impl ReconcileApi {
-    pub(super) async fn write_object(&self, verb: Verb, object: String, options: WriteOptions) -> Result<Written, Error> {
+    pub(super) async fn write_object(
+        &self,
+        verb: Verb,
+        object: String,
+        options: WriteOptions,
+    ) -> Result<Written, Error> {
         let draft = Draft::parse(&object)?;
         if verb == Verb::Update && draft.resource_version.is_none() {
             return Err(bad_request(format!(
@@ -39,12 +44,13 @@ impl ReconcileApi {
                 draft.kind.kind, draft.key
             )));
         }
-        let part = draft::part(options.subresource.as_deref(), verb != Verb::Create && draft.finalizers_only)?;
+        let part =
+            draft::part(options.subresource.as_deref(), verb != Verb::Create && draft.finalizers_only)?;
         let known = self.known(&draft.kind, &draft.key, verb, part, Some(&draft)).await?;
-        let apply = (verb == Verb::Apply && !options.dry_run).then(|| (self.apply_id(&draft, &options), object.clone()));
+        let apply = (verb == Verb::Apply && !options.dry_run)
+            .then(|| (self.apply_id(&draft, &options), object.clone()));
         if let (Some(current), Some((id, text))) = (&known, &apply)
             && self.shared.applied.is_unchanged(id, text, current)
-            && self.is_current(&draft.kind)
         {
             return Ok(self.elided(current, &options));
         }
@@ -72,13 +78,13 @@ impl ReconcileApi {
         let known = self.known(&kind, &key, Verb::Patch, part, None).await?;
         if let (PatchType::Merge, Some(current), false) = (patch_type, &known, options.dry_run)
             && merge_changes_nothing(current, &patch)
-            && self.is_current(&kind)
         {
             return Ok(self.elided(current, &options));
         }
         let resource = self.resource(&kind).await?;
         Self::check_scope(&kind, &key, &resource)?;
-        let request = request::patch(&resource, &key, patch_type, patch, &options, &self.shared.field_manager)?;
+        let request =
+            request::patch(&resource, &key, patch_type, patch, &options, &self.shared.field_manager)?;
         self.send(request, Checked { kind, known, apply: None, options }).await
     }
 
@@ -105,9 +111,10 @@ impl ReconcileApi {
         draft: Option<&Draft>,
     ) -> Result<Option<Arc<Object>>, Error> {
         let function = verb.as_str();
-        let children_only = self.permitted(function, &access(verb, kind, key, part, self.is_self(kind, key)))?;
+        let children_only =
+            self.permitted(function, &access(verb, kind, key, part, self.is_self(kind, key)))?;
         if !children_only {
-            return Ok(self.shared.caches.find(kind, key));
+            return Ok(self.shared.caches.known(kind, key));
         }
         self.check_draft_of_child(function, kind, key, draft)?;
         let existing = match self.fetch(kind, key, Source::Cache).await {
@@ -143,11 +150,6 @@ impl ReconcileApi {
         }
     }
 
-    /// What the cache says can stand for what the server would say.
-    fn is_current(&self, kind: &Kind) -> bool {
-        self.shared.caches.complete(kind).is_some()
-    }
-
     fn elided(&self, current: &Object, options: &WriteOptions) -> Written {
         self.shared.metrics.elided();
         written(current, false, options)
@@ -165,7 +167,8 @@ impl ReconcileApi {
     async fn dispatch(&self, request: Request<Vec<u8>>, checked: &Checked) -> Result<String, Error> {
         let shared = Arc::clone(&self.shared);
         let (kind, apply) = (checked.kind.clone(), checked.apply.clone());
-        let observe = !checked.options.dry_run && matches!(checked.options.subresource.as_deref(), None | Some("status"));
+        let observe = !checked.options.dry_run
+            && matches!(checked.options.subresource.as_deref(), None | Some("status"));
         self.run(request, move |text| {
             let Ok(object) = Object::parse(text, &kind) else { return };
             if observe {
@@ -222,7 +225,10 @@ fn written(object: &Object, changed: bool, options: &WriteOptions) -> Written {
 }
 
 fn not_owner() -> Error {
-    Error::new(Reason::NotOwner, "this host no longer owns the object under reconcile; return without retrying")
+    Error::new(
+        Reason::NotOwner,
+        "this host no longer owns the object under reconcile; return without retrying",
+    )
 }
 
 fn timed_out() -> Error {
@@ -252,7 +258,8 @@ fn delete_body(options: &DeleteOptions, uid: Option<String>) -> String {
 
 /// Whether a merge patch leaves the object as it is.
 fn merge_changes_nothing(current: &Object, patch: &str) -> bool {
-    let (Ok(before), Ok(patch)) = (serde_json::from_str::<Value>(&current.json), serde_json::from_str(patch)) else {
+    let (Ok(before), Ok(patch)) = (serde_json::from_str::<Value>(&current.json), serde_json::from_str(patch))
+    else {
         return false;
     };
     let mut after = before.clone();

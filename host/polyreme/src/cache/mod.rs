@@ -80,11 +80,6 @@ impl Cache {
         *self.listed_once.borrow()
     }
 
-    /// Whether it holds every object of its kind.
-    pub fn is_complete(&self) -> bool {
-        self.selector.is_empty() && self.is_listed()
-    }
-
     /// Adds a route and queues, at low priority, what it leads to from what is cached already.
     pub fn add_route(&self, route: Arc<Route>) {
         self.routes.write().push(Arc::clone(&route));
@@ -207,7 +202,12 @@ pub struct Caches {
 
 impl Caches {
     /// The cache with this id, and whether this call made it (its watch is then to be started).
-    pub fn get_or_create(&self, id: CacheId, resource: &Resource, selector: LabelSelector) -> (Arc<Cache>, bool) {
+    pub fn get_or_create(
+        &self,
+        id: CacheId,
+        resource: &Resource,
+        selector: LabelSelector,
+    ) -> (Arc<Cache>, bool) {
         let mut by_id = self.by_id.write();
         if let Some(cache) = by_id.get(&id) {
             return (Arc::clone(cache), false);
@@ -224,10 +224,23 @@ impl Caches {
 
     /// A cache that holds every object of this kind and has been listed.
     pub fn complete(&self, kind: &Kind) -> Option<Arc<Cache>> {
-        self.of_kind(kind).into_iter().find(|cache| cache.is_complete())
+        self.covering(kind, &LabelSelector::default())
     }
 
-    /// An object from any cache of its kind.
+    /// A cache that has been listed and holds every object of this kind that a selector selects: it
+    /// watches all of them, or asks for no more than the selector does.
+    pub fn covering(&self, kind: &Kind, selector: &LabelSelector) -> Option<Arc<Cache>> {
+        let asked = selector.requirements();
+        let covers = |cache: &Arc<Cache>| cache.selector.requirements().iter().all(|r| asked.contains(r));
+        self.of_kind(kind).into_iter().find(|cache| cache.is_listed() && covers(cache))
+    }
+
+    /// An object from a cache of its kind that has been listed.
+    pub fn known(&self, kind: &Kind, key: &ObjectKey) -> Option<Arc<Object>> {
+        self.of_kind(kind).iter().filter(|cache| cache.is_listed()).find_map(|cache| cache.get(key))
+    }
+
+    /// An object from any cache of its kind, also while that is being filled.
     pub fn find(&self, kind: &Kind, key: &ObjectKey) -> Option<Arc<Object>> {
         self.of_kind(kind).iter().find_map(|cache| cache.get(key))
     }
@@ -245,5 +258,52 @@ impl Caches {
     fn of_kind(&self, kind: &Kind) -> Vec<Arc<Cache>> {
         let by_id = self.by_id.read();
         by_id.values().filter(|cache| cache.id.kind == *kind).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::GroupVersionKind;
+
+    fn cache(caches: &Caches, selector: &str) -> Arc<Cache> {
+        let api = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod"));
+        let id = CacheId { kind: Kind::new("v1", "Pod"), selector: selector.to_owned() };
+        let selector = LabelSelector::parse(selector).unwrap();
+        caches.get_or_create(id, &Resource { api, namespaced: true }, selector).0
+    }
+
+    fn pod(labels: &str) -> Object {
+        let text = format!(r#"{{"metadata":{{"name":"p","namespace":"ns","uid":"u","labels":{labels}}}}}"#);
+        Object::parse(&text, &Kind::new("v1", "Pod")).unwrap()
+    }
+
+    #[test]
+    fn a_cache_with_a_selector_answers_for_what_it_selects() {
+        let caches = Caches::default();
+        let filtered = cache(&caches, "app=web");
+        let kind = Kind::new("v1", "Pod");
+        let covering = |text: &str| caches.covering(&kind, &LabelSelector::parse(text).unwrap()).is_some();
+        assert!(!covering("app=web"), "not listed yet");
+        filtered.begin_relist();
+        filtered.end_relist();
+        assert!(covering("app=web") && covering("tier=x,app=web"));
+        assert!(!covering("") && !covering("app=db") && caches.complete(&kind).is_none());
+    }
+
+    #[test]
+    fn a_write_reaches_every_cache_that_selects_the_object() {
+        let caches = Caches::default();
+        let (all, web, db) = (cache(&caches, ""), cache(&caches, "app=web"), cache(&caches, "app=db"));
+        caches.observe_write(&Kind::new("v1", "Pod"), &pod(r#"{"app":"web"}"#));
+        let sizes = [&all, &web, &db].map(|cache| cache.size().0);
+        assert_eq!(sizes, [1, 1, 0]);
+    }
+
+    #[test]
+    fn one_watch_serves_all_who_ask_for_the_same() {
+        let caches = Caches::default();
+        assert!(Arc::ptr_eq(&cache(&caches, "app=web"), &cache(&caches, "app=web")));
+        assert_eq!(caches.all().len(), 1);
     }
 }

@@ -65,7 +65,8 @@ impl State {
     /// Ends a relist and returns the objects that vanished meanwhile.
     pub fn end_relist(&mut self) -> Vec<Change> {
         let Some(listed) = self.listed.take() else { return Vec::new() };
-        let gone = |(key, slot): (&ObjectKey, &Slot)| (!slot.fresh && !listed.contains(key)).then(|| key.clone());
+        let gone =
+            |(key, slot): (&ObjectKey, &Slot)| (!slot.fresh && !listed.contains(key)).then(|| key.clone());
         let vanished: Vec<_> = self.objects.iter().filter_map(gone).collect();
         vanished.iter().filter_map(|key| self.remove(key)).collect()
     }
@@ -277,7 +278,8 @@ mod tests {
     fn indexes_follow_the_objects() {
         let mut state = State::default();
         let theme = FieldPath::parse("spec.theme").unwrap();
-        let owner = r#","ownerReferences":[{"apiVersion":"v1","kind":"P","name":"p","uid":"pu","controller":true}]"#;
+        let owner =
+            r#","ownerReferences":[{"apiVersion":"v1","kind":"P","name":"p","uid":"pu","controller":true}]"#;
         state.apply(object("a", "u", 1, owner), Source::Watch);
         state.add_index(&theme);
         let with = |state: &State, value: &str| state.with_field(&theme, value).unwrap().count();

@@ -70,11 +70,16 @@ pub struct Host {
 /// # Errors
 /// When the cluster cannot be reached, the admin address is taken, the engine cannot start, or no
 /// controller at all could be loaded.
-pub async fn run(config: HostConfig, cluster: kube::Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    config: HostConfig,
+    cluster: kube::Config,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let client = connect(cluster, &metrics).await?;
     let readiness = Readiness::default();
-    let admin = admin::serve(config.admin.address, metrics.clone(), readiness.clone(), shutdown.clone()).await?;
+    let admin =
+        admin::serve(config.admin.address, metrics.clone(), readiness.clone(), shutdown.clone()).await?;
     let host = Arc::new(Host::new(config, client, metrics, readiness)?);
     host.background.lock().spawn(admin);
     host.publish_cache_sizes();
@@ -87,21 +92,29 @@ pub async fn run(config: HostConfig, cluster: kube::Config, shutdown: Cancellati
 async fn connect(cluster: kube::Config, metrics: &Metrics) -> anyhow::Result<Client> {
     let url = cluster.cluster_url.to_string();
     let host = cluster.cluster_url.authority().map_or_else(|| url.clone(), ToString::to_string);
-    let builder = ClientBuilder::try_from(cluster).map_err(|failure| explain::client_error(&failure, &url))?;
+    let builder =
+        ClientBuilder::try_from(cluster).map_err(|failure| explain::client_error(&failure, &url))?;
     let client = builder.with_layer(&metrics.client_layer(host)).build();
-    let version = client.apiserver_version().await.map_err(|failure| explain::client_error(&failure, &url))?;
+    let version =
+        client.apiserver_version().await.map_err(|failure| explain::client_error(&failure, &url))?;
     info!(url, version = version.git_version, "connected to the API server");
     Ok(client)
 }
 
 impl Host {
-    fn new(config: HostConfig, client: Client, metrics: Metrics, readiness: Readiness) -> anyhow::Result<Self> {
+    fn new(
+        config: HostConfig,
+        client: Client,
+        metrics: Metrics,
+        readiness: Readiness,
+    ) -> anyhow::Result<Self> {
         let workers: u32 = config.controllers.iter().map(|controller| controller.workers).sum();
         let engine = EngineConfig {
             cache_dir: config.cache_dir.clone(),
             max_instances: workers.saturating_add(SPARE_INSTANCES),
-            ..EngineConfig::default()
         };
+        // Who owns everything leads, for the dashboards that ask.
+        metrics.leading("polyreme", true);
         let (events, publish_events) = EventSink::new(client.clone());
         let mut background = JoinSet::new();
         background.spawn(publish_events);
@@ -123,13 +136,18 @@ impl Host {
     }
 
     /// Loads all modules, then lets each controller come up in a task of its own.
-    async fn start_controllers(host: &Arc<Self>, shutdown: &CancellationToken) -> anyhow::Result<JoinSet<()>> {
+    async fn start_controllers(
+        host: &Arc<Self>,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<JoinSet<()>> {
         let mut workers = JoinSet::new();
         let loads = host.config.controllers.iter().map(|config| Self::load_or_report(host, config));
         let loaded: Vec<_> = futures::future::join_all(loads).await.into_iter().flatten().collect();
         let (total, usable) = (host.config.controllers.len(), loaded.len());
         if usable == 0 && total > 0 {
-            bail!("none of the {total} controllers could be loaded; the messages above name each cause and remedy");
+            bail!(
+                "none of the {total} controllers could be loaded; the messages above name each cause and remedy"
+            );
         }
         for loaded in loaded {
             workers.spawn(Self::bring_up(Arc::clone(host), loaded, shutdown.clone()));
@@ -143,7 +161,13 @@ impl Host {
         match load(&host.engine, config).await {
             Ok(loaded) => {
                 let Manifest { name, version, .. } = &loaded.manifest;
-                info!(controller = config.name, module = name, version, digest = loaded.module.digest(), "module loaded");
+                info!(
+                    controller = config.name,
+                    module = name,
+                    version,
+                    digest = loaded.module.digest(),
+                    "module loaded"
+                );
                 Some(loaded)
             }
             Err(failure) => {

@@ -54,11 +54,15 @@ impl Plan {
         let mut collect = |result: Result<Watch, String>| result.map_err(|fault| faults.push(fault)).ok();
         let primary = collect(watch("primary", &manifest.primary, &manifest.label_selector, Role::Primary));
         let owned = manifest.owns.iter().map(|kind| watch("owns", kind, "", Role::Owned));
-        let watched = manifest.watches.iter().map(|w| watch("watches", &w.kind, &w.label_selector, role(&w.mapping)?));
+        let watched =
+            manifest.watches.iter().map(|w| watch("watches", &w.kind, &w.label_selector, role(&w.mapping)?));
         let others: Vec<_> = owned.chain(watched).filter_map(&mut collect).collect();
         let indexes: Vec<_> = indexes(manifest, &mut faults);
         if others.len() >= MAX_WATCHES {
-            faults.push(format!("owns and watches name {} kinds, at most {MAX_WATCHES} are watched", others.len()));
+            faults.push(format!(
+                "owns and watches name {} kinds, at most {MAX_WATCHES} are watched",
+                others.len()
+            ));
         }
         match primary {
             Some(primary) if faults.is_empty() => Ok(Self { primary, others, indexes }),
@@ -78,8 +82,10 @@ fn watch(
     selector: &str,
     role: Role,
 ) -> Result<Watch, String> {
-    let kind: Kind = checked_kind(&kind.api_version, &kind.kind).map_err(|e| format!("{field}: {}", e.message))?;
-    let selector = LabelSelector::parse(selector).map_err(|e| format!("{field} {}: label-selector: {e}", kind.kind))?;
+    let kind: Kind =
+        checked_kind(&kind.api_version, &kind.kind).map_err(|e| format!("{field}: {}", e.message))?;
+    let selector =
+        LabelSelector::parse(selector).map_err(|e| format!("{field} {}: label-selector: {e}", kind.kind))?;
     Ok(Watch { cache: CacheId { kind, selector: selector.to_string() }, selector, role })
 }
 
@@ -87,7 +93,9 @@ fn role(mapping: &Mapping) -> Result<Role, String> {
     Ok(match mapping {
         Mapping::Owner => Role::Owned,
         Mapping::Label(label) => Role::Label(label.clone()),
-        Mapping::Field(path) => Role::Field(FieldPath::parse(path).map_err(|fault| format!("watches: {fault}"))?),
+        Mapping::Field(path) => {
+            Role::Field(FieldPath::parse(path).map_err(|fault| format!("watches: {fault}"))?)
+        }
     })
 }
 
@@ -149,9 +157,13 @@ mod tests {
     #[test]
     fn a_manifest_becomes_watches_and_indexes() {
         let plan = Plan::new("site", &manifest()).unwrap();
-        let roles: Vec<_> = plan.watches().map(|w| (w.cache.kind.kind.to_string(), w.cache.selector.as_str())).collect();
+        let roles: Vec<_> =
+            plan.watches().map(|w| (w.cache.kind.kind.to_string(), w.cache.selector.as_str())).collect();
         assert_eq!(roles, [("Website".into(), ""), ("ConfigMap".into(), ""), ("Theme".into(), "b=c,a")]);
-        assert_eq!(plan.indexes.iter().map(FieldPath::as_str).collect::<Vec<_>>(), ["spec.size", "spec.theme"]);
+        assert_eq!(
+            plan.indexes.iter().map(FieldPath::as_str).collect::<Vec<_>>(),
+            ["spec.size", "spec.theme"]
+        );
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use polyreme_runtime::Module;
 use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::wit::types::Error as ApiError;
-use polyreme_runtime::Module;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -147,7 +147,12 @@ impl Connected {
     /// Works until the queue is closed and every worker is done.
     pub(super) async fn work(self, host: &Host) {
         let Self { controller, config, caches } = self;
-        info!(controller = config.name, workers = config.workers, queued = controller.queue.depth(), "controller started");
+        info!(
+            controller = config.name,
+            workers = config.workers,
+            queued = controller.queue.depth(),
+            "controller started"
+        );
         let mut workers = JoinSet::new();
         for _ in 0..config.workers {
             workers.spawn(Arc::clone(&controller).work());

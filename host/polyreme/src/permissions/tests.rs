@@ -130,8 +130,10 @@ fn a_refusal_names_the_line_that_would_allow_it() {
 fn a_status_grant_is_a_verb_of_its_own() {
     let kind = Kind::new("apps/v1", "Deployment");
     let granted = |verbs: &[&str]| {
-        let policy =
-            policy(vec![permission("apps/v1", "Deployment", verbs)], vec![grant("apps/v1", "Deployment", verbs)]);
+        let policy = policy(
+            vec![permission("apps/v1", "Deployment", verbs)],
+            vec![grant("apps/v1", "Deployment", verbs)],
+        );
         policy.decide(&access(Verb::Patch, &kind, Part::Subresource("status"), false)) == Decision::Allow
     };
     assert!(granted(&["status"]));
