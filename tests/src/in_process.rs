@@ -9,11 +9,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, OnceLock};
-use std::thread;
+use std::{env, process, thread};
 
 use anyhow::{Context, Result, anyhow};
 use polyreme_apiserver::{Server, ServerConfig};
-use tempfile::TempDir;
 
 static SHARED: OnceLock<Result<InProcess, String>> = OnceLock::new();
 
@@ -22,7 +21,6 @@ static SHARED: OnceLock<Result<InProcess, String>> = OnceLock::new();
 pub(crate) struct InProcess {
     kubeconfig: PathBuf,
     restarts: Mutex<Link>,
-    _dir: TempDir,
 }
 
 /// One request to restart at a time, one answer each.
@@ -67,7 +65,7 @@ impl InProcess {
         thread::spawn(move || serve(&config, &file, &asked, &answer));
         let link = Link { ask, done };
         link.answer()?;
-        Ok(Self { kubeconfig, restarts: Mutex::new(link), _dir: dir })
+        Ok(Self { kubeconfig, restarts: Mutex::new(link) })
     }
 }
 
@@ -107,6 +105,22 @@ async fn begin(config: &ServerConfig, kubeconfig: &Path) -> Result<Server> {
     let server = Server::start(config.clone()).await.context("failed to start the server")?;
     fs::write(kubeconfig, server.kubeconfig()).context("failed to write the kubeconfig")?;
     Ok(server)
+}
+
+/// A folder beside the test binary. A static is never dropped, so nothing could remove a
+/// temporary folder at the end; the next run removes what ended processes left.
+fn own_folder() -> Result<PathBuf> {
+    let program = env::current_exe().context("failed to find this program's own path")?;
+    let all = program.with_file_name("in-process-servers");
+    for left in fs::read_dir(&all).into_iter().flatten().flatten() {
+        if !Path::new("/proc").join(left.file_name()).exists() {
+            // Another process may be removing it at the same time.
+            let _ = fs::remove_dir_all(left.path());
+        }
+    }
+    let own = all.join(process::id().to_string());
+    fs::create_dir_all(&own).with_context(|| format!("failed to create {}", own.display()))?;
+    Ok(own)
 }
 
 /// A loopback port that nobody uses now.

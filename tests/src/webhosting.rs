@@ -3,6 +3,7 @@
 //! Everything goes through the API as a user's would. Objects are plain JSON: the types of
 //! the controllers under test are not used to judge them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,11 @@ use crate::server::{Kind, Server};
 
 const GROUP_VERSION: &str = "webhosting.polyreme.dev/v1alpha1";
 const SITE_LIMIT: Duration = Duration::from_secs(60);
+/// The controller manager backs off for up to a minute after its API server was killed, and
+/// Deployments wait for it.
+const REAL_SITE_LIMIT: Duration = Duration::from_secs(180);
+/// Collection of five hundred sites with all they own.
+const LEFTOVERS_LIMIT: Duration = Duration::from_secs(240);
 /// Collection of the first owner of a new CRD waits for a discovery resync (about 35 s).
 const COLLECTED_LIMIT: Duration = Duration::from_secs(120);
 
@@ -186,7 +192,7 @@ impl Webhosting {
     /// # Errors
     /// When it does not get there in time.
     pub async fn wait_for_phase(&self, site: &str, wanted: &str) -> Result<()> {
-        eventually(&format!("{site} being {wanted}"), SITE_LIMIT, async || {
+        eventually(&format!("{site} being {wanted}"), self.limit(), async || {
             let object = self.sites().get(site).await?;
             let status = &object.data["status"];
             ensure!(status["phase"] == wanted, "its status is {status}");
@@ -287,16 +293,41 @@ impl Webhosting {
     /// A host acts on every namespace: what earlier tests left would be counted as this one's.
     async fn remove_leftovers(&self) -> Result<()> {
         let everywhere: Api<DynamicObject> = Api::all_with(self.client.clone(), &custom("Website"));
-        for site in everywhere.list(&ListParams::default()).await.context("failed to list sites")? {
-            let namespace = site.metadata.namespace.unwrap_or_default();
+        let sites = everywhere.list(&ListParams::default()).await.context("failed to list sites")?;
+        let namespaces: BTreeSet<_> = sites.into_iter().filter_map(|site| site.metadata.namespace).collect();
+        for namespace in namespaces {
             let there: Api<DynamicObject> =
                 Api::namespaced_with(self.client.clone(), &namespace, &custom("Website"));
-            delete(&there, &site.metadata.name.unwrap_or_default()).await?;
+            let deleted = there.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+            deleted.context("failed to delete sites")?;
         }
         for theme in self.themes().list(&ListParams::default()).await.context("failed to list themes")? {
             delete(&self.themes(), &theme.metadata.name.unwrap_or_default()).await?;
         }
-        Ok(())
+        self.wait_until_all_is_collected().await
+    }
+
+    /// Pods too: the controllers that make and remove them serve this test's sites next.
+    async fn wait_until_all_is_collected(&self) -> Result<()> {
+        let pods = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod"));
+        let kinds: Vec<_> = Child::ALL.into_iter().map(Child::resource).chain([pods]).collect();
+        let one_of_ours = ListParams::default().labels("app=website").limit(1);
+        eventually("everything of earlier sites being collected", LEFTOVERS_LIMIT, async || {
+            for kind in &kinds {
+                let everywhere: Api<DynamicObject> = Api::all_with(self.client.clone(), kind);
+                let left = everywhere.list(&one_of_ours).await?;
+                ensure!(left.items.is_empty(), "some are left of kind {}", kind.kind);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn limit(&self) -> Duration {
+        match self.kind {
+            Kind::Local => SITE_LIMIT,
+            Kind::Real => REAL_SITE_LIMIT,
+        }
     }
 }
 

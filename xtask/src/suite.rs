@@ -64,7 +64,11 @@ pub(crate) fn e2e(options: &Options) -> Result<()> {
     let mut command = cargo();
     // The whole workspace is named so that its features, and artefacts, are those of `test`.
     command.args(["test", "--workspace", "--test", "suite"]);
-    run(&mut command, options, &environment)
+    let outcome = run(&mut command, options, &environment);
+    if outcome.is_err() {
+        cluster.keep_logs()?;
+    }
+    outcome
 }
 
 fn run(command: &mut Command, options: &Options, environment: &Environment<'_>) -> Result<()> {
@@ -74,6 +78,8 @@ fn run(command: &mut Command, options: &Options, environment: &Environment<'_>) 
         .args(&options.arguments)
         .env("POLYREME_BIN", paths::polyreme())
         .env("POLYREME_GUESTS", paths::guests())
+        // A failed assertion names its place; the backtrace of every error hides it.
+        .env("RUST_LIB_BACKTRACE", "0")
         .env("POLYREME_TEST_SERVER", environment.server)
         .env("POLYREME_TEST_KUBECONFIG", environment.kubeconfig)
         .env("POLYREME_TEST_APISERVER_PIDFILE", environment.pid_file);

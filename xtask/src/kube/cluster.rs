@@ -19,6 +19,7 @@ use super::binaries::Binaries;
 use super::credentials::Credentials;
 use super::flags::{self, AUDIT_POLICY, Ports};
 use super::free_ports;
+use crate::paths;
 use crate::process::Process;
 use crate::supervise::{Server, Supervised};
 use crate::wait::{self, Stopwatch, human};
@@ -35,7 +36,7 @@ pub(crate) struct Cluster {
     kubectl: Kubectl,
     pid_file: PathBuf,
     audit_log: PathBuf,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Cluster {
@@ -73,7 +74,7 @@ impl Cluster {
             kubectl,
             pid_file: at("apiserver.pid"),
             audit_log: at("audit.log"),
-            _dir: dir,
+            dir,
         })
     }
 
@@ -124,6 +125,18 @@ impl Cluster {
     /// Names the process of the API server that runs now.
     pub(crate) fn pid_file(&self) -> &Path {
         &self.pid_file
+    }
+
+    /// Copies the logs of the programs to a folder that stays, and says where.
+    pub(crate) fn keep_logs(&self) -> Result<()> {
+        let kept = paths::target().join("kube-logs");
+        fs::create_dir_all(&kept).with_context(|| format!("failed to create {}", kept.display()))?;
+        for name in ["etcd.log", "apiserver.log", "controllers.log", "audit.log"] {
+            fs::copy(self.dir.path().join(name), kept.join(name))
+                .with_context(|| format!("failed to keep {name}"))?;
+        }
+        eprintln!("logs of the cluster are in {}", kept.display());
+        Ok(())
     }
 
     /// One JSON line per request.
