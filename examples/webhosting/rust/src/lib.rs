@@ -98,7 +98,10 @@ fn theme(ctx: &Context, website: &Website) -> Result<Theme, Failure> {
         let error = Error::terminal("spec.theme is empty: name a Theme");
         return Err(Failure { reason: "ThemeUnspecified", error });
     }
-    ctx.get(name).map_err(|error| match error.is_not_found() {
+    // The cache may hear of a Website before it hears of its Theme: ask the API server before complaining.
+    let found =
+        ctx.get(name).or_else(|error| if error.is_not_found() { ctx.live().get(name) } else { Err(error) });
+    found.map_err(|error| match error.is_not_found() {
         true => Failure { reason: "ThemeNotFound", error },
         false => error.into(),
     })
