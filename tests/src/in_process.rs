@@ -49,16 +49,9 @@ impl InProcess {
     }
 
     fn start() -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("polyreme-")
-            .tempdir()
-            .context("failed to make a temporary folder")?;
-        let kubeconfig = dir.path().join("kubeconfig");
-        let config = ServerConfig {
-            port: free_port()?,
-            data: Some(dir.path().join("data")),
-            ..ServerConfig::default()
-        };
+        let dir = own_folder()?;
+        let kubeconfig = dir.join("kubeconfig");
+        let config = ServerConfig { port: free_port()?, data: Some(dir.join("data")), ..Default::default() };
         let (ask, asked) = sync_channel(1);
         let (answer, done) = sync_channel(1);
         let file = kubeconfig.clone();
