@@ -22,9 +22,6 @@ use crate::server::{Kind, Server};
 
 const GROUP_VERSION: &str = "webhosting.polyreme.dev/v1alpha1";
 const SITE_LIMIT: Duration = Duration::from_secs(60);
-/// The controller manager backs off for up to a minute after its API server was killed, and
-/// Deployments wait for it.
-const REAL_SITE_LIMIT: Duration = Duration::from_secs(180);
 /// Collection of five hundred sites with all they own.
 const LEFTOVERS_LIMIT: Duration = Duration::from_secs(240);
 /// Collection of the first owner of a new CRD waits for a discovery resync (about 35 s).
@@ -192,7 +189,7 @@ impl Webhosting {
     /// # Errors
     /// When it does not get there in time.
     pub async fn wait_for_phase(&self, site: &str, wanted: &str) -> Result<()> {
-        eventually(&format!("{site} being {wanted}"), self.limit(), async || {
+        eventually(&format!("{site} being {wanted}"), SITE_LIMIT, async || {
             let object = self.sites().get(site).await?;
             let status = &object.data["status"];
             ensure!(status["phase"] == wanted, "its status is {status}");
@@ -321,13 +318,6 @@ impl Webhosting {
             Ok(())
         })
         .await
-    }
-
-    fn limit(&self) -> Duration {
-        match self.kind {
-            Kind::Local => SITE_LIMIT,
-            Kind::Real => REAL_SITE_LIMIT,
-        }
     }
 }
 

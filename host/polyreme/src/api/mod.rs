@@ -27,7 +27,7 @@ use polyreme_runtime::wit::types::{Error, Kind as WitKind, ObjectRef, Reason};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::cache::{Caches, Resource};
+use crate::cache::{Caches, Resource, View};
 use crate::metrics::ModuleMetrics;
 use crate::object::{Kind, Object, ObjectKey};
 use crate::ownership::Permit;
@@ -45,8 +45,10 @@ pub struct ControllerApi {
     pub client: Client,
     /// How kinds are served.
     pub resources: Arc<Resources>,
-    /// What is watched.
+    /// What is watched; every cache hears of a write.
     pub caches: Arc<Caches>,
+    /// What this controller reads.
+    pub view: View,
     /// What the module may do.
     pub policy: Policy,
     /// Default field manager: the controller's name.

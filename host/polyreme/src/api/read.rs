@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{READ_TIMEOUT, ReconcileApi, access, bad_request, draft, error, request};
-use crate::cache::{Cache, Resource};
+use crate::cache::{Answer, Cache, Resource};
 use crate::explain;
 use crate::field_path::FieldPath;
 use crate::object::{Kind, Object, ObjectKey};
@@ -38,17 +38,15 @@ impl ReconcileApi {
         key: &ObjectKey,
         source: Source,
     ) -> Result<Arc<Object>, Error> {
-        if source == Source::Cache {
-            if let Some(known) = self.shared.caches.known(kind, key) {
-                return Ok(known);
-            }
-            if let Some(cache) = self.shared.caches.complete(kind) {
-                Self::check_scope(kind, key, &cache.resource)?;
-                return Err(not_found(&cache.resource, key));
-            }
+        let answer = if source == Source::Cache { self.shared.view.get(kind, key) } else { Answer::Unknown };
+        if let Answer::Found(known) = answer {
+            return Ok(known);
         }
         let resource = self.resource(kind).await?;
         Self::check_scope(kind, key, &resource)?;
+        if let Answer::Absent = answer {
+            return Err(not_found(&resource, key));
+        }
         let text = self.ask(request::get(&resource, key)?).await?;
         let object = Object::parse(&text, kind).map_err(|e| unreadable(&e))?;
         self.shared.caches.observe_write(kind, &object);
@@ -62,7 +60,7 @@ impl ReconcileApi {
             Access { verb: Verb::List, kind: &kind, namespace, name: None, part: Part::Body, is_self: false };
         let children_only = self.permitted("list", &access)?;
         let selectors = Selectors::parse(&query)?;
-        let cache = self.shared.caches.covering(&kind, &selectors.labels);
+        let cache = self.shared.view.covering(&kind, &selectors.labels);
         match cache.filter(|_| query.source == Source::Cache) {
             Some(cache) => self.list_cached(&cache, &query, &selectors, children_only),
             None => self.list_live(&kind, &query, children_only).await,

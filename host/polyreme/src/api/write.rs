@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::draft::{self, Draft};
 use super::elide::ApplyId;
 use super::{ReconcileApi, access, bad_request, error, request};
-use crate::cache::Caches;
+use crate::cache::{Answer, Caches};
 use crate::object::{Kind, Object, ObjectKey};
 use crate::permissions::{Part, Verb};
 
@@ -114,7 +114,10 @@ impl ReconcileApi {
         let children_only =
             self.permitted(function, &access(verb, kind, key, part, self.is_self(kind, key)))?;
         if !children_only {
-            return Ok(self.shared.caches.known(kind, key));
+            return Ok(match self.shared.view.get(kind, key) {
+                Answer::Found(known) => Some(known),
+                Answer::Absent | Answer::Unknown => None,
+            });
         }
         self.check_draft_of_child(function, kind, key, draft)?;
         let existing = match self.fetch(kind, key, Source::Cache).await {

@@ -5,6 +5,7 @@
 //! is the register of all of them.
 
 pub mod state;
+mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::object::{Kind, Object, ObjectKey};
 use crate::queue::schedule::Priority;
 use crate::route::Route;
 use state::{Change, Source, State};
+pub use view::{Answer, View};
 
 /// What one watch covers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -222,25 +224,7 @@ impl Caches {
         self.by_id.read().values().cloned().collect()
     }
 
-    /// A cache that holds every object of this kind and has been listed.
-    pub fn complete(&self, kind: &Kind) -> Option<Arc<Cache>> {
-        self.covering(kind, &LabelSelector::default())
-    }
-
-    /// A cache that has been listed and holds every object of this kind that a selector selects: it
-    /// watches all of them, or asks for no more than the selector does.
-    pub fn covering(&self, kind: &Kind, selector: &LabelSelector) -> Option<Arc<Cache>> {
-        let asked = selector.requirements();
-        let covers = |cache: &Arc<Cache>| cache.selector.requirements().iter().all(|r| asked.contains(r));
-        self.of_kind(kind).into_iter().find(|cache| cache.is_listed() && covers(cache))
-    }
-
-    /// An object from a cache of its kind that has been listed.
-    pub fn known(&self, kind: &Kind, key: &ObjectKey) -> Option<Arc<Object>> {
-        self.of_kind(kind).iter().filter(|cache| cache.is_listed()).find_map(|cache| cache.get(key))
-    }
-
-    /// An object from any cache of its kind, also while that is being filled.
+    /// An object from any cache of its kind, also while that is being filled: to follow owners.
     pub fn find(&self, kind: &Kind, key: &ObjectKey) -> Option<Arc<Object>> {
         self.of_kind(kind).iter().find_map(|cache| cache.get(key))
     }
@@ -262,40 +246,29 @@ impl Caches {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use kube::core::GroupVersionKind;
 
-    fn cache(caches: &Caches, selector: &str) -> Arc<Cache> {
+    pub(crate) fn cache(caches: &Caches, selector: &str) -> Arc<Cache> {
         let api = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod"));
         let id = CacheId { kind: Kind::new("v1", "Pod"), selector: selector.to_owned() };
         let selector = LabelSelector::parse(selector).unwrap();
         caches.get_or_create(id, &Resource { api, namespaced: true }, selector).0
     }
 
-    fn pod(labels: &str) -> Object {
-        let text = format!(r#"{{"metadata":{{"name":"p","namespace":"ns","uid":"u","labels":{labels}}}}}"#);
+    pub(crate) fn pod(labels: &str, version: u32) -> Object {
+        let text = format!(
+            r#"{{"metadata":{{"name":"p","namespace":"ns","uid":"u","resourceVersion":"{version}","labels":{labels}}}}}"#
+        );
         Object::parse(&text, &Kind::new("v1", "Pod")).unwrap()
-    }
-
-    #[test]
-    fn a_cache_with_a_selector_answers_for_what_it_selects() {
-        let caches = Caches::default();
-        let filtered = cache(&caches, "app=web");
-        let kind = Kind::new("v1", "Pod");
-        let covering = |text: &str| caches.covering(&kind, &LabelSelector::parse(text).unwrap()).is_some();
-        assert!(!covering("app=web"), "not listed yet");
-        filtered.begin_relist();
-        filtered.end_relist();
-        assert!(covering("app=web") && covering("tier=x,app=web"));
-        assert!(!covering("") && !covering("app=db") && caches.complete(&kind).is_none());
     }
 
     #[test]
     fn a_write_reaches_every_cache_that_selects_the_object() {
         let caches = Caches::default();
         let (all, web, db) = (cache(&caches, ""), cache(&caches, "app=web"), cache(&caches, "app=db"));
-        caches.observe_write(&Kind::new("v1", "Pod"), &pod(r#"{"app":"web"}"#));
+        caches.observe_write(&Kind::new("v1", "Pod"), &pod(r#"{"app":"web"}"#, 1));
         let sizes = [&all, &web, &db].map(|cache| cache.size().0);
         assert_eq!(sizes, [1, 1, 0]);
     }

@@ -19,7 +19,7 @@ use super::plan::Watch;
 use super::{Host, resync};
 use crate::api::ControllerApi;
 use crate::api::elide::Applied;
-use crate::cache::{Cache, Health, Resource};
+use crate::cache::{Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
 use crate::permissions::Policy;
 use crate::queue::Queue;
@@ -58,7 +58,8 @@ pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
         caches.push(cache);
     }
     wait_for_lists(host, &config, &caches).await;
-    let controller = Arc::new(controller(host, &config, module, &manifest, primaries, queue));
+    let view = View::new(caches.clone(), Arc::clone(&host.caches));
+    let controller = Arc::new(controller(host, &config, module, &manifest, primaries, queue, view));
     Connected { controller, config, caches }
 }
 
@@ -112,6 +113,7 @@ fn controller(
     manifest: &Manifest,
     primaries: Arc<Cache>,
     queue: Arc<Queue>,
+    view: View,
 ) -> Controller {
     let module_metrics = host.metrics.module(&config.name);
     let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
@@ -119,6 +121,7 @@ fn controller(
         client: host.client.clone(),
         resources: Arc::clone(&host.resources),
         caches: Arc::clone(&host.caches),
+        view,
         policy: Policy::new(&config.name, Arc::clone(&host.config.path), manifest, config.grants.clone()),
         field_manager: manifest.name.clone(),
         applied: Applied::default(),
