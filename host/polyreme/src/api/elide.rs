@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::object::{Kind, Object, ObjectKey};
 
-/// Applies remembered per controller: about 100 bytes each, so at most some 20 MiB.
+/// Applies remembered per controller: by estimate 200 bytes each, so at most some 40 MiB.
 const MAX_REMEMBERED: usize = 200_000;
 
 /// What identifies an apply, apart from what is applied.
