@@ -1,0 +1,349 @@
+//! What a member does for the ring: change the table, fence the silent, tidy up.
+//!
+//! Any member may do any of this at any time, because every write is a compare-and-swap. To spare the
+//! API server conflicts, the first live member in name order acts at once and each next one a little
+//! later. A member whose own validity has ended does nothing for others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Effect, Member, Phase};
+use crate::bucket::Bucket;
+use crate::ids::MemberId;
+use crate::placement::Leveling;
+use crate::plan::{Plan, Records, Situation};
+use crate::record::MemberRecord;
+use crate::rules::Rule;
+use crate::slots::fnv1a;
+use crate::table::{Entry, Table};
+
+/// A member acts this much later than the one before it in name order.
+const RANK_DELAY: Duration = Duration::from_millis(300);
+/// Spread of the delays, by a hash of the name.
+const RANK_JITTER_MILLIS: u64 = 150;
+/// After a refused or unanswered write of the table.
+const TABLE_RETRY: Duration = Duration::from_millis(250);
+/// How often a move that damping forbids is looked at again.
+const DAMPED_RETRY: Duration = Duration::from_secs(1);
+/// A member that the table names but that has no Lease is given up after this long: events of two
+/// Leases may come in any order.
+const MISSING_GRACE: Duration = Duration::from_secs(2);
+
+/// See the module's story.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Coordinator {
+    bucket: Bucket,
+    /// A write of the table is under way.
+    is_writing: bool,
+    /// Members whose Lease this one is writing.
+    pending: BTreeSet<MemberId>,
+    /// Since when the table should change.
+    wanted_since: Option<Duration>,
+    /// Since when it names predecessors that are all proven gone.
+    prunable_since: Option<Duration>,
+    /// No write of the table before this.
+    not_before: Duration,
+    /// When to look at the table again although nothing happened.
+    check_at: Option<Duration>,
+    /// Members that the table names and that have no Lease, and since when.
+    missing: BTreeMap<MemberId, Duration>,
+    /// Fenced members that the table does not name, and since when.
+    unused: BTreeMap<MemberId, Duration>,
+}
+
+impl Coordinator {
+    pub(super) fn new(bucket: Bucket) -> Self {
+        Self {
+            bucket,
+            is_writing: false,
+            pending: BTreeSet::new(),
+            wanted_since: None,
+            prunable_since: None,
+            not_before: Duration::ZERO,
+            check_at: None,
+            missing: BTreeMap::new(),
+            unused: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn table_answered(&mut self, conflict: bool, now: Duration) {
+        self.is_writing = false;
+        self.not_before = if conflict { now + TABLE_RETRY } else { now };
+        self.check_at = Some(self.not_before);
+    }
+
+    pub(super) fn member_answered(&mut self, id: &MemberId) {
+        self.pending.remove(id);
+    }
+
+    /// Charges what moved, whoever moved it.
+    pub(super) fn table_changed(&mut self, before: Option<&Table>, after: &Table, now: Duration) {
+        let moved = before.map_or(0, |before| moves(before, after));
+        self.bucket.take(moved, now);
+        self.wanted_since = None;
+        self.prunable_since = None;
+    }
+}
+
+/// Slots that change owner, each controller's counted.
+fn moves(before: &Table, after: &Table) -> usize {
+    let differ = |(old, new): &(&Entry, &Entry)| old.owner != new.owner;
+    let of_column = |column: &Arc<Vec<Entry>>| {
+        let lane = after.lanes.iter().find(|(_, other)| Arc::ptr_eq(other, column)).map(|(lane, _)| lane);
+        let old = lane.and_then(|lane| before.lanes.get(lane));
+        old.map_or(0, |old| old.iter().zip(column.iter()).filter(differ).count())
+    };
+    after.columns().map(of_column).sum()
+}
+
+impl Member {
+    pub(super) fn coordinate(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let is_valid = self.valid_until().is_some_and(|until| now < until);
+        if !is_valid || !self.view.is_listed || self.disagrees() {
+            return;
+        }
+        self.fence_the_silent(now, effects);
+        if self.table().is_none() {
+            return self.create_table(now, effects);
+        }
+        let is_due = self.coordinator.check_at.is_some_and(|at| now >= at);
+        if self.view.is_news || is_due {
+            self.view.is_news = false;
+            self.coordinator.check_at = None;
+            self.replace_the_missing(now, effects);
+            self.delete_the_unused(now, effects);
+            self.change_table(now, effects);
+        }
+    }
+
+    /// How much later than the first this member acts.
+    fn my_delay(&self, now: Duration) -> Duration {
+        let silent = self.view.silent(self.config.timing.hold_for, now);
+        let ahead = self.view.members.iter().filter(|(id, seen)| {
+            !seen.record.fenced && !seen.record.draining && **id < self.config.id && !silent.contains(id)
+        });
+        let rank = u32::try_from(ahead.count()).unwrap_or(u32::MAX).min(100);
+        if rank == 0 {
+            return Duration::ZERO;
+        }
+        let jitter = fnv1a(self.config.id.as_str().as_bytes()) % RANK_JITTER_MILLIS;
+        RANK_DELAY * rank + Duration::from_millis(jitter)
+    }
+
+    /// Silence after which a member is fenced.
+    fn patience(&self) -> Duration {
+        let (timing, rules) = (&self.config.timing, self.config.rules);
+        match (rules.has(Rule::WaitBeforeFencing), rules.has(Rule::DriftRatio)) {
+            (false, _) => Duration::ZERO,
+            (_, false) => timing.hold_for,
+            _ => timing.fence_after,
+        }
+    }
+
+    fn fence_the_silent(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let limit = self.patience() + self.my_delay(now);
+        let swaps = self.config.rules.has(Rule::FenceSwap);
+        for id in self.view.silent(limit, now).into_iter().cloned().collect::<Vec<_>>() {
+            let Some(seen) = self.view.members.get(&id) else { continue };
+            if seen.record.fenced || self.coordinator.pending.contains(&id) {
+                continue;
+            }
+            let record = Arc::new(MemberRecord { fenced: true, ..(*seen.record).clone() });
+            let lock = swaps.then(|| seen.lock.clone());
+            effects.push(Effect::Fence { id: id.clone(), record, lock });
+            self.coordinator.pending.insert(id);
+        }
+    }
+
+    /// Members named in the table must have a Lease that can be fenced.
+    fn replace_the_missing(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(table) = self.table().cloned() else { return };
+        let known = |id: &MemberId| *id == self.config.id || self.view.members.contains_key(id);
+        let missing: BTreeSet<MemberId> =
+            table.named().into_iter().filter(|id| !known(id)).cloned().collect();
+        self.coordinator.missing.retain(|id, _| missing.contains(id));
+        let patience = MISSING_GRACE + self.my_delay(now);
+        for id in missing {
+            let due = *self.coordinator.missing.entry(id.clone()).or_insert(now) + patience;
+            if now < due {
+                self.check_again(due);
+            } else if self.coordinator.pending.insert(id.clone()) {
+                effects.push(Effect::CreatePlaceholder { id });
+            }
+        }
+    }
+
+    /// The Lease of a dead member is deleted once nothing depends on it, and people had time to see it.
+    fn delete_the_unused(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(table) = self.table().cloned() else { return };
+        let named = table.named();
+        let unused: Vec<MemberId> = self
+            .view
+            .members
+            .iter()
+            .filter(|(id, seen)| seen.record.fenced && !named.contains(id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        self.coordinator.unused.retain(|id, _| unused.contains(id));
+        let patience = self.config.timing.hold_for + self.my_delay(now);
+        for id in unused {
+            let due = *self.coordinator.unused.entry(id.clone()).or_insert(now) + patience;
+            let lock = self.view.members.get(&id).map(|seen| seen.lock.clone());
+            if now < due {
+                self.check_again(due);
+            } else if let Some(lock) = lock
+                && self.coordinator.pending.insert(id.clone())
+            {
+                effects.push(Effect::DeleteMember { id, lock });
+            }
+        }
+    }
+
+    fn check_again(&mut self, at: Duration) {
+        let soonest = self.coordinator.check_at.map_or(at, |known| known.min(at));
+        self.coordinator.check_at = Some(soonest);
+    }
+
+    fn change_table(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if self.coordinator.is_writing {
+            return;
+        }
+        if now < self.coordinator.not_before {
+            return self.check_again(self.coordinator.not_before);
+        }
+        let next = match self.wanted_table(now) {
+            Some(next) => next,
+            None => {
+                self.coordinator.wanted_since = None;
+                let Some(next) = self.tidy_table(now) else { return };
+                next
+            }
+        };
+        self.coordinator.is_writing = true;
+        let lock = self.view.table_lock().cloned();
+        effects.push(Effect::WriteTable { table: Arc::new(next), lock });
+    }
+
+    /// The table as it should be, once it is this member's turn to write it.
+    fn wanted_table(&mut self, now: Duration) -> Option<Table> {
+        let Plan { table, .. } = self.permitted_plan(now)?;
+        let since = *self.coordinator.wanted_since.get_or_insert(now);
+        let delay = if self.phase == Phase::Leaving { Duration::ZERO } else { self.my_delay(now) };
+        if now < since + delay {
+            self.check_again(since + delay);
+            return None;
+        }
+        Some(table)
+    }
+
+    /// A plan that moves no more than the damping allows.
+    fn permitted_plan(&mut self, now: Duration) -> Option<Plan> {
+        let plan = self.with_situation(now, |situation| situation.plan(Leveling::Level))?;
+        if plan.voluntary == 0 || self.coordinator.bucket.allows(plan.voluntary, now) {
+            return Some(plan);
+        }
+        self.check_again(now + DAMPED_RETRY);
+        self.with_situation(now, |situation| situation.plan(Leveling::Keep))
+    }
+
+    /// The table without predecessors, when all of them have been proven gone for a while: it lets their
+    /// Leases be deleted, and shows people that no move is in progress.
+    fn tidy_table(&mut self, now: Duration) -> Option<Table> {
+        let has_preds =
+            |table: &Table| table.columns().any(|column| column.iter().any(|e| !e.preds.is_empty()));
+        let pruned = self.with_situation(now, |situation| situation.pruned()).filter(|next| !has_preds(next));
+        let Some(next) = pruned else {
+            self.coordinator.prunable_since = None;
+            return None;
+        };
+        let since = *self.coordinator.prunable_since.get_or_insert(now);
+        let due = since + self.config.timing.renew_every + self.my_delay(now);
+        if now < due {
+            self.check_again(due);
+            return None;
+        }
+        Some(next)
+    }
+
+    fn with_situation<T>(&mut self, now: Duration, use_it: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let mine = self.record();
+        let settle = self.config.settle;
+        let unsettled =
+            self.view.members.values().map(|seen| seen.first + settle).filter(|at| *at > now).min();
+        if let Some(at) = unsettled {
+            self.check_again(at);
+        }
+        let empty = Table::empty(self.config.slots, self.config.key);
+        let (table, table_uid) = match self.view.table_and_uid() {
+            Some((table, uid)) => (&**table, &**uid),
+            None => (self.view.last_table().map_or(&empty, |table| &**table), ""),
+        };
+        let mut members: Records<'_> =
+            self.view.members.iter().map(|(id, seen)| (id, &*seen.record)).collect();
+        members.insert(&self.config.id, &mine);
+        let is_settled = |(_, seen): &(&MemberId, &super::view::Seen)| seen.first + settle <= now;
+        let mut settled: BTreeSet<&MemberId> =
+            self.view.members.iter().filter(is_settled).map(|(id, _)| id).collect();
+        if self.lease.joined_at().is_some_and(|at| at + settle <= now) {
+            settled.insert(&self.config.id);
+        }
+        let silent = self.view.silent(self.config.timing.hold_for, now);
+        use_it(&Situation {
+            table,
+            table_uid,
+            members: &members,
+            settled: &settled,
+            silent: &silent,
+            placement: self.config.placement,
+            rules: self.config.rules,
+        })
+    }
+
+    /// There is no table. A ring that begins needs one at once. But where there was one, somebody
+    /// deleted it by hand, and perhaps the Leases of members that still act by it: they are waited for
+    /// as if they were silent, and everybody whose Lease is there must acknowledge every slot.
+    fn create_table(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(since) = self.view.table_missing_since else { return };
+        let told = self.view.members.values().filter(|seen| seen.record.table.is_some());
+        let was_there = self.config.knew_ring || self.view.last_table().is_some() || told.count() > 0;
+        let patience = if was_there { self.config.timing.fence_after } else { Duration::ZERO };
+        let due = since.max(self.view.contact_since) + patience + self.my_delay(now);
+        if now < due || now < self.coordinator.not_before {
+            return self.check_again(due.max(self.coordinator.not_before));
+        }
+        if self.coordinator.is_writing {
+            return;
+        }
+        let plan = self.with_situation(now, |situation| situation.plan(Leveling::Level));
+        let last = self.view.last_table().map(|last| (**last).clone());
+        let Some(mut next) = plan.map(|plan| plan.table).or(last) else { return };
+        let seen = self.view.members.values().map(|seen| seen.record.seen).max().unwrap_or(0);
+        let last = self.view.last_table().map_or(0, |last| last.generation);
+        next.generation = seen.max(last) + 1;
+        if was_there {
+            self.distrust(&mut next);
+        }
+        self.coordinator.is_writing = true;
+        effects.push(Effect::WriteTable { table: Arc::new(next), lock: None });
+    }
+
+    /// Makes everybody a predecessor of every slot that is not theirs.
+    fn distrust(&self, table: &mut Table) {
+        let others = self.view.members.iter().filter(|(_, seen)| !seen.record.fenced).map(|(id, _)| id);
+        let everybody: BTreeSet<MemberId> = others.chain([&self.config.id]).cloned().collect();
+        for column in table.lanes.values_mut() {
+            for entry in Arc::make_mut(column) {
+                entry.preds.extend(everybody.iter().filter(|id| **id != entry.owner).cloned());
+            }
+        }
+    }
+
+    /// When coordination needs a tick.
+    pub(super) fn coordination_due(&self, now: Duration) -> Option<Duration> {
+        let limit = self.patience() + self.my_delay(now);
+        let silence_ends = |seen: &super::view::Seen| seen.changed.max(self.view.contact_since) + limit;
+        let fence = self.view.members.values().filter(|seen| !seen.record.fenced).map(silence_ends).min();
+        fence.into_iter().chain(self.coordinator.check_at).min()
+    }
+}

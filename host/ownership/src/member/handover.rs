@@ -1,0 +1,173 @@
+//! Slots: what each new table means for them, and when they change hands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Effect, Member, Phase, SlotState, Slots};
+use crate::ids::{Lane, Lock, MemberId};
+use crate::plan::is_proven_gone;
+use crate::rules::Rule;
+use crate::slots::{SlotId, SlotSet};
+use crate::table::{Entry, Table};
+
+impl Member {
+    pub(super) fn table_seen(
+        &mut self,
+        table: Arc<Table>,
+        lock: Lock,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let before = self.table().cloned();
+        if !self.view.table_seen(Arc::clone(&table), lock) {
+            return;
+        }
+        self.coordinator.table_changed(before.as_deref(), &table, now);
+        let lanes: Vec<Lane> = self.slots.keys().cloned().collect();
+        for lane in lanes {
+            self.follow(&lane, &table, effects);
+        }
+    }
+
+    /// Brings the slots of one controller in line with a new table.
+    fn follow(&mut self, lane: &Lane, table: &Table, effects: &mut Vec<Effect>) {
+        let (mut prepare, mut stop, mut forget) =
+            (SlotSet::default(), SlotSet::default(), SlotSet::default());
+        let id = self.config.id.clone();
+        let usable = !self.disagrees();
+        for (slot, state) in (0..).map(SlotId).zip(self.slots.get_mut(lane).into_iter().flatten()) {
+            let mine = usable && table.entry(lane, slot).is_some_and(|entry| entry.owner == id);
+            match (mine, *state) {
+                (true, SlotState::NotMine) => {
+                    *state = SlotState::Waiting;
+                    prepare.insert(slot);
+                }
+                (false, SlotState::Waiting | SlotState::Barrier { .. }) => {
+                    *state = SlotState::NotMine;
+                    forget.insert(slot);
+                }
+                (false, SlotState::Owned { epoch }) => {
+                    *state = SlotState::Draining { epoch };
+                    stop.insert(slot);
+                }
+                _ => (),
+            }
+        }
+        push(effects, lane, prepare, Effect::Prepare);
+        push(effects, lane, stop, Effect::Stop);
+        push(effects, lane, forget, Effect::Drop);
+    }
+
+    /// Takes every slot whose previous owners are all proven gone up to the barrier.
+    pub(super) fn stop_waiting_for_the_proven_gone(&mut self, effects: &mut Vec<Effect>) {
+        let Some(table) = self.table().cloned() else { return };
+        let epoch = table.generation;
+        let waiting: Vec<Lane> = self
+            .slots
+            .iter()
+            .filter(|(_, column)| column.contains(&SlotState::Waiting))
+            .map(|(lane, _)| lane.clone())
+            .collect();
+        for lane in waiting {
+            let waits = |slot: &SlotId| self.slot(&lane, *slot) == SlotState::Waiting;
+            let free = |slot: &SlotId| {
+                table
+                    .entry(&lane, *slot)
+                    .is_some_and(|entry| self.waits_for(&lane, *slot, entry).next().is_none())
+            };
+            let passed: SlotSet = self.config.slots.all().filter(waits).filter(free).collect();
+            self.set(&lane, &passed, SlotState::Barrier { epoch });
+            push(effects, &lane, passed, |slots| Effect::Barrier { slots, epoch });
+        }
+    }
+
+    /// Previous owners of a slot that may still act on it.
+    pub fn waits_for<'a>(
+        &'a self,
+        lane: &'a Lane,
+        slot: SlotId,
+        entry: &'a Entry,
+    ) -> impl Iterator<Item = &'a MemberId> {
+        let rules = self.config.rules;
+        let proven = move |pred: &MemberId| {
+            let (Some(seen), Some((table, uid))) = (self.view.members.get(pred), self.view.table_and_uid())
+            else {
+                return false;
+            };
+            is_proven_gone(&seen.record, uid, table.generation, lane, slot, rules)
+        };
+        let others = entry.preds.iter().filter(|pred| **pred != self.config.id);
+        others.filter(move |pred| rules.has(Rule::Preds) && !proven(pred))
+    }
+
+    pub(super) fn barrier_passed(&mut self, slots: Slots, epoch: u64, effects: &mut Vec<Effect>) {
+        let Slots { lane, slots } = slots;
+        let still = |slot: &SlotId| self.slot(&lane, *slot) == SlotState::Barrier { epoch };
+        let passed: SlotSet = slots.iter().filter(still).collect();
+        self.set(&lane, &passed, SlotState::Owned { epoch });
+        push(effects, &lane, passed, |slots| Effect::Start { slots, epoch });
+    }
+
+    /// Nothing runs any more on slots that were given away; one that has come back waits for its turn.
+    pub(super) fn drained(&mut self, slots: &Slots, effects: &mut Vec<Effect>) {
+        let lane = &slots.lane;
+        let drained = |slot: &SlotId| matches!(self.slot(lane, *slot), SlotState::Draining { .. });
+        let returned = |slot: &SlotId| {
+            let entry = self.table().and_then(|table| table.entry(lane, *slot));
+            self.phase == Phase::Active && entry.is_some_and(|entry| entry.owner == self.config.id)
+        };
+        let (back, gone): (Vec<_>, Vec<_>) = slots.slots.iter().filter(drained).partition(returned);
+        let (back, gone): (SlotSet, SlotSet) = (back.into_iter().collect(), gone.into_iter().collect());
+        self.set(lane, &back, SlotState::Waiting);
+        self.set(lane, &gone, SlotState::NotMine);
+        push(effects, lane, back, Effect::Prepare);
+        push(effects, lane, gone, Effect::Drop);
+    }
+
+    /// Somebody who leaves and has nobody to give its slots to stops working on them.
+    pub(super) fn leave_alone(&mut self, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Leaving || !self.view.is_listed || self.has_heirs() {
+            return;
+        }
+        for (lane, column) in &mut self.slots {
+            let mut stop = SlotSet::default();
+            for (slot, state) in (0..).map(SlotId).zip(column) {
+                match *state {
+                    SlotState::Owned { epoch } => {
+                        *state = SlotState::Draining { epoch };
+                        stop.insert(slot);
+                    }
+                    SlotState::Waiting | SlotState::Barrier { .. } => *state = SlotState::NotMine,
+                    SlotState::NotMine | SlotState::Draining { .. } => (),
+                }
+            }
+            push(effects, lane, stop, Effect::Stop);
+        }
+    }
+
+    /// Whether some member that stays loads one of this member's controllers.
+    pub(super) fn has_heirs(&self) -> bool {
+        self.view.members.values().any(|seen| {
+            let record = &seen.record;
+            !record.fenced
+                && !record.draining
+                && record.lanes.intersection(&self.config.lanes).next().is_some()
+        })
+    }
+
+    fn set(&mut self, lane: &Lane, slots: &SlotSet, to: SlotState) {
+        if let Some(column) = self.slots.get_mut(lane) {
+            for slot in slots.iter() {
+                if let Some(state) = column.get_mut(slot.index()) {
+                    *state = to;
+                }
+            }
+        }
+    }
+}
+
+fn push(effects: &mut Vec<Effect>, lane: &Lane, slots: SlotSet, effect: impl FnOnce(Slots) -> Effect) {
+    if !slots.is_empty() {
+        effects.push(effect(Slots { lane: lane.clone(), slots }));
+    }
+}

@@ -1,0 +1,175 @@
+//! The own Lease: heartbeat, acknowledgement and published state in one.
+//!
+//! Validity runs from the time a renewal was *sent*, and only an answered renewal extends it. Ordinary
+//! renewals go out every `renewEvery`; a renewal goes out at once when others wait for what it says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Effect, Loss, Member, Phase, Refusal, SlotState};
+use crate::ids::Lock;
+use crate::record::MemberRecord;
+use crate::rules::Rule;
+
+/// While some slots still drain, those that are drained are acknowledged this often: a slow reconcile
+/// does not hold back the other slots, nor does each slot cost a request.
+pub(super) const ACK_BATCH: Duration = Duration::from_millis(100);
+
+/// A renewal that failed is tried again after this share of `renewEvery`.
+const RETRY_DIVISOR: u32 = 4;
+
+/// See the module's story.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OwnLease {
+    lock: Option<Lock>,
+    published: Option<Arc<MemberRecord>>,
+    in_flight: Option<Sent>,
+    last_sent: Option<Duration>,
+    joined_at: Option<Duration>,
+    last_renewed: Option<Duration>,
+    next_at: Duration,
+    valid_until: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sent {
+    at: Duration,
+    record: Arc<MemberRecord>,
+}
+
+impl OwnLease {
+    pub(super) fn new() -> Self {
+        Self {
+            lock: None,
+            published: None,
+            in_flight: None,
+            last_sent: None,
+            joined_at: None,
+            last_renewed: None,
+            next_at: Duration::ZERO,
+            valid_until: None,
+        }
+    }
+
+    pub(super) fn valid_until(&self) -> Option<Duration> {
+        self.valid_until
+    }
+
+    /// When the first renewal was answered.
+    pub(super) fn joined_at(&self) -> Option<Duration> {
+        self.joined_at
+    }
+}
+
+impl Member {
+    /// Sends a renewal if one is due.
+    pub(super) fn renew(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if self.lease.in_flight.is_some() {
+            return;
+        }
+        let record = self.record();
+        if now < self.lease.next_at && !self.is_awaited(&record, now) {
+            return;
+        }
+        let changed = self.lease.published.as_deref() != Some(&record);
+        let record = match self.lease.published.as_ref().filter(|_| !changed) {
+            Some(published) => Arc::clone(published),
+            None => Arc::new(record),
+        };
+        self.lease.in_flight = Some(Sent { at: now, record: Arc::clone(&record) });
+        self.lease.last_sent = Some(now);
+        self.lease.next_at = now + self.config.timing.renew_every;
+        effects.push(Effect::Renew { record, lock: self.lease.lock.clone(), changed });
+    }
+
+    /// Whether somebody waits for what the record says.
+    fn is_awaited(&self, record: &MemberRecord, now: Duration) -> bool {
+        let Some(published) = self.lease.published.as_deref() else { return false };
+        if record.fenced != published.fenced || record.draining != published.draining {
+            return true;
+        }
+        let acknowledges = self.table().is_some_and(|table| table.is_pred(&self.config.id))
+            && (record.table != published.table
+                || record.seen != published.seen
+                || record.held != published.held);
+        let is_draining =
+            self.slots.values().flatten().any(|state| matches!(state, SlotState::Draining { .. }));
+        let batch_is_due = self.lease.last_sent.is_none_or(|sent| now >= sent + ACK_BATCH);
+        acknowledges && (!is_draining || batch_is_due)
+    }
+
+    pub(super) fn renewed(&mut self, lock: Lock, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(Sent { at, record }) = self.lease.in_flight.take() else { return };
+        let from = if self.config.rules.has(Rule::ValidityFromSend) { at } else { now };
+        if self.lease.last_renewed.is_none_or(|last| now > last + self.config.timing.contact_gap()) {
+            self.view.contact_since = now;
+        }
+        self.lease.joined_at.get_or_insert(now);
+        self.lease.last_renewed = Some(now);
+        self.lease.valid_until = self.lease.valid_until.max(Some(from + self.config.timing.hold_for));
+        self.lease.lock = Some(lock);
+        if record.fenced {
+            self.phase = Phase::Left;
+            effects.push(Effect::Left);
+        }
+        self.lease.published = Some(record);
+    }
+
+    pub(super) fn renew_failed(&mut self, refusal: Refusal, now: Duration, effects: &mut Vec<Effect>) {
+        self.lease.in_flight = None;
+        match refusal {
+            Refusal::Unavailable => self.lease.next_at = now + self.config.timing.renew_every / RETRY_DIVISOR,
+            Refusal::Gone if self.lease.lock.is_some() => self.lose(Loss::Deleted, effects),
+            Refusal::Gone => self.lease.next_at = now,
+            Refusal::Conflict { record, lock } => self.reread(&record, lock, now, effects),
+        }
+    }
+
+    /// The Lease is not as it was thought: fenced, replaced, edited by hand, or renewed by a request
+    /// whose answer was lost.
+    fn reread(&mut self, record: &MemberRecord, lock: Lock, now: Duration, effects: &mut Vec<Effect>) {
+        let replaced = self.lease.lock.as_ref().is_some_and(|known| known.uid != lock.uid);
+        if replaced {
+            return self.lose(Loss::Deleted, effects);
+        }
+        if record.fenced && !self.may_exit() {
+            return self.lose(Loss::Fenced, effects);
+        }
+        if record.fenced {
+            self.phase = Phase::Left;
+            return effects.push(Effect::Left);
+        }
+        self.lease.lock = Some(lock);
+        self.lease.next_at = now;
+    }
+
+    /// An event of the own Lease. It may be old, so only what can never be undone counts.
+    pub(super) fn own_lease_seen(&mut self, record: &MemberRecord, lock: Lock, effects: &mut Vec<Effect>) {
+        let replaced = self.lease.lock.as_ref().is_some_and(|known| known.uid != lock.uid);
+        if replaced {
+            self.lose(Loss::Deleted, effects);
+        } else if record.fenced && !self.may_exit() {
+            self.lose(Loss::Fenced, effects);
+        }
+    }
+
+    pub(super) fn own_lease_gone(&mut self, effects: &mut Vec<Effect>) {
+        if self.lease.lock.is_some() {
+            self.lose(Loss::Deleted, effects);
+        }
+    }
+
+    /// Whether it holds nothing, is owed nothing and has said so: its next renewal is its last.
+    pub(super) fn may_exit(&self) -> bool {
+        let holds = self.slots.values().flatten().any(|state| *state != SlotState::NotMine);
+        let (id, table) = (&self.config.id, self.table());
+        let owns =
+            table.is_some_and(|table| table.columns().any(|column| column.iter().any(|e| e.owner == *id)));
+        self.phase == Phase::Leaving && !holds && (!owns || !self.has_heirs())
+    }
+
+    /// When the next renewal is due.
+    pub(super) fn renewal_due(&self) -> Option<Duration> {
+        self.lease.in_flight.is_none().then_some(self.lease.next_at)
+    }
+}

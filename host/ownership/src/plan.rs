@@ -1,0 +1,244 @@
+//! When the table should change, and to what.
+//!
+//! A slot must move when its owner is fenced, leaves, or no longer loads the controller. It may move to
+//! level the load, but only to members that have been there for a while, and only as often as the
+//! damping allows. Every move keeps the previous owner among the predecessors until it is proven gone:
+//! [`is_proven_gone`] is the rule that a successor and a planner share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ids::{Lane, MemberId};
+use crate::placement::{Leveling, Weights, place, place_leader};
+use crate::record::MemberRecord;
+use crate::rules::{Rule, Rules};
+use crate::slots::SlotId;
+use crate::table::{Column, Entry, Table};
+
+/// How slots are given to members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// Evenly, by weight.
+    #[default]
+    Sharded,
+    /// All of them to one.
+    Leader,
+}
+
+/// What is known of everybody, by an observer.
+pub type Records<'a> = BTreeMap<&'a MemberId, &'a MemberRecord>;
+
+/// Everything that a plan depends on.
+pub struct Situation<'a> {
+    /// Today's table and the uid of its Lease.
+    pub table: &'a Table,
+    /// Uid of the table's Lease.
+    pub table_uid: &'a str,
+    /// Everybody known, oneself included.
+    pub members: &'a Records<'a>,
+    /// Members that have been there long enough to be given slots of others.
+    pub settled: &'a BTreeSet<&'a MemberId>,
+    /// Members that have been silent for so long that they are given nothing, though they keep what they
+    /// have until they are fenced.
+    pub silent: &'a BTreeSet<&'a MemberId>,
+    /// How slots are given to members.
+    pub placement: Placement,
+    /// The rules in force.
+    pub rules: Rules,
+}
+
+/// A table that should replace today's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The next table.
+    pub table: Table,
+    /// Slots that change owner although their owner is well.
+    pub voluntary: usize,
+    /// Slots that change owner.
+    pub moved: usize,
+}
+
+/// Whether `pred` can no longer act on a slot: it is fenced, or it has acknowledged that it released the
+/// slot, at exactly this generation of this table. An acknowledgement of another generation proves
+/// nothing: the slot may have been given back in between, and either side may not know yet.
+#[must_use]
+pub fn is_proven_gone(
+    record: &MemberRecord,
+    table_uid: &str,
+    generation: u64,
+    lane: &Lane,
+    slot: SlotId,
+    rules: Rules,
+) -> bool {
+    let same = record.table.as_deref() == Some(table_uid) && record.seen == generation;
+    record.fenced || ((same || !rules.has(Rule::SeenGeneration)) && !record.holds(lane, slot))
+}
+
+impl Situation<'_> {
+    /// The table as it should be, or nothing if it is.
+    #[must_use]
+    pub fn plan(&self, leveling: Leveling) -> Option<Plan> {
+        let mut next = Table { generation: self.table.generation + 1, ..self.table.clone() };
+        let (mut voluntary, mut moved) = (0, 0);
+        let mut done: Vec<(Option<Arc<Column>>, BTreeSet<&MemberId>, Arc<Column>)> = Vec::new();
+        for lane in self.lanes() {
+            let before = self.table.lanes.get(lane);
+            let loading = self.loading(lane);
+            // Controllers with the same owners and the same candidates move as one.
+            let twin = done
+                .iter()
+                .find(|(old, members, _)| *members == loading && same_column(old.as_ref(), before));
+            if let Some((_, _, after)) = twin {
+                next.lanes.insert(lane.clone(), Arc::clone(after));
+                continue;
+            }
+            let Some(after) = self.column(lane, leveling) else { continue };
+            let after = Arc::new(after);
+            for (old, new) in before.into_iter().flat_map(|column| column.iter()).zip(after.iter()) {
+                moved += usize::from(old.owner != new.owner);
+                voluntary += usize::from(old.owner != new.owner && self.may_stay(lane, &old.owner));
+            }
+            done.push((before.cloned(), loading, Arc::clone(&after)));
+            next.lanes.insert(lane.clone(), after);
+        }
+        (owners_differ(self.table, &next)).then_some(Plan { table: next, voluntary, moved })
+    }
+
+    /// The table without predecessors that are proven gone; nothing if none is.
+    #[must_use]
+    pub fn pruned(&self) -> Option<Table> {
+        let mut next = Table { generation: self.table.generation + 1, ..self.table.clone() };
+        for (lane, column) in &mut next.lanes {
+            let pruned: Column = (0..)
+                .map(SlotId)
+                .zip(column.iter())
+                .map(|(slot, entry)| Entry {
+                    owner: entry.owner.clone(),
+                    preds: self.remaining(lane, slot, entry),
+                })
+                .collect();
+            if pruned != **column {
+                *column = Arc::new(pruned);
+            }
+        }
+        let orphaned = |lane: &Lane, column: &Arc<Column>| {
+            self.loading(lane).is_empty()
+                && column.iter().all(|entry| entry.preds.is_empty() && self.is_fenced(&entry.owner))
+        };
+        next.lanes.retain(|lane, column| !orphaned(lane, column));
+        (next.lanes != self.table.lanes).then_some(next)
+    }
+
+    fn lanes(&self) -> BTreeSet<&Lane> {
+        let loaded = self.members.values().filter(|record| !record.fenced).flat_map(|record| &record.lanes);
+        self.table.lanes.keys().chain(loaded).collect()
+    }
+
+    /// The column of a controller as it should be; nothing when nobody can take it.
+    fn column(&self, lane: &Lane, leveling: Leveling) -> Option<Column> {
+        let before = self.table.lanes.get(lane);
+        let current: Vec<Option<MemberId>> = match before {
+            Some(column) => column
+                .iter()
+                .map(|entry| self.may_stay(lane, &entry.owner).then(|| entry.owner.clone()))
+                .collect(),
+            None => Vec::new(),
+        };
+        let (weights, leveling) = self.candidates(lane, before, leveling);
+        let owners = match self.placement {
+            Placement::Sharded => place(self.table.slots, &weights, &current, leveling),
+            Placement::Leader => place_leader(self.table.slots, &weights, &current),
+        };
+        if owners.is_empty() {
+            return None;
+        }
+        let entry =
+            |(slot, owner): (SlotId, MemberId)| match before.and_then(|column| column.get(slot.index())) {
+                Some(old) => self.moved_entry(lane, slot, old, owner),
+                None => Entry { owner, preds: BTreeSet::new() },
+            };
+        Some((0..).map(SlotId).zip(owners).map(entry).collect())
+    }
+
+    fn moved_entry(&self, lane: &Lane, slot: SlotId, old: &Entry, owner: MemberId) -> Entry {
+        let mut preds = self.remaining(lane, slot, old);
+        if old.owner != owner && !self.is_fenced(&old.owner) {
+            preds.insert(old.owner.clone());
+        }
+        preds.remove(&owner);
+        Entry { owner, preds }
+    }
+
+    /// Predecessors that are not proven gone. The owner itself stays listed only by others.
+    fn remaining(&self, lane: &Lane, slot: SlotId, entry: &Entry) -> BTreeSet<MemberId> {
+        let gone = |pred: &&MemberId| {
+            self.members.get(*pred).is_some_and(|record| {
+                is_proven_gone(record, self.table_uid, self.table.generation, lane, slot, self.rules)
+            })
+        };
+        entry.preds.iter().filter(|pred| !gone(pred)).cloned().collect()
+    }
+
+    /// Who may be given slots of a controller, and whether slots of healthy owners may move.
+    ///
+    /// Members that just came get nothing from the others yet. They do get the slots of a member that
+    /// leaves in good order: in a rolling update that is their predecessor, and each slot moves once.
+    fn candidates(
+        &self,
+        lane: &Lane,
+        before: Option<&Arc<Column>>,
+        leveling: Leveling,
+    ) -> (Weights, Leveling) {
+        let loading = self.loading(lane);
+        let settled: BTreeSet<_> = loading.intersection(self.settled).copied().collect();
+        let leaving = |entry: &Entry| {
+            self.members.get(&entry.owner).is_some_and(|record| record.draining && !record.fenced)
+        };
+        let succession = before.is_some_and(|column| column.iter().any(leaving));
+        let (chosen, leveling) = match (succession, settled.is_empty()) {
+            (true, _) => (loading, Leveling::Keep),
+            (false, true) => (loading, Leveling::Keep),
+            (false, false) => (settled, leveling),
+        };
+        (chosen.into_iter().map(|member| (member.clone(), self.weight(member))).collect(), leveling)
+    }
+
+    fn loading(&self, lane: &Lane) -> BTreeSet<&MemberId> {
+        let loads = |record: &MemberRecord| !record.fenced && !record.draining && record.lanes.contains(lane);
+        let loading = self.members.iter().filter(|(_, record)| loads(record)).map(|(member, _)| *member);
+        loading.filter(|member| !self.silent.contains(member)).collect()
+    }
+
+    /// Whether an owner keeps a slot. One that is not known is waited for until it is fenced.
+    fn may_stay(&self, lane: &Lane, owner: &MemberId) -> bool {
+        self.members.get(owner).is_none_or(|record| {
+            let is_placeholder = record.lanes.is_empty() && record.weight == 0;
+            !record.fenced && !record.draining && (is_placeholder || record.lanes.contains(lane))
+        })
+    }
+
+    fn is_fenced(&self, member: &MemberId) -> bool {
+        self.members.get(member).is_some_and(|record| record.fenced)
+    }
+
+    fn weight(&self, member: &MemberId) -> u32 {
+        self.members.get(member).map_or(0, |record| record.weight)
+    }
+}
+
+fn same_column(a: Option<&Arc<Column>>, b: Option<&Arc<Column>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn owners_differ(before: &Table, after: &Table) -> bool {
+    let same = |lane: &Lane, column: &Arc<Column>| {
+        before.lanes.get(lane).is_some_and(|old| {
+            Arc::ptr_eq(old, column) || old.iter().zip(column.iter()).all(|(old, new)| old.owner == new.owner)
+        })
+    };
+    !after.lanes.iter().all(|(lane, column)| same(lane, column))
+}
