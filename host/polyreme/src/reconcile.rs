@@ -20,9 +20,11 @@ use crate::cache::Cache;
 use crate::guest_log::GuestLog;
 use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
 use crate::object::{Object, ObjectKey};
-use crate::ownership::{Ownership, Permit};
+use crate::ownership::{LaneSlots, Permit, Refused};
 use crate::queue::schedule::{BACKOFF_BASE, Outcome, Popped};
 use crate::queue::{Queue, Work};
+use polyreme_ownership::SlotId;
+use polyreme_ownership::slots::Root;
 
 /// Shortest `requeue-after`: a guest that asks for 0 would otherwise spin.
 const MIN_REQUEUE: Duration = BACKOFF_BASE;
@@ -41,8 +43,8 @@ pub struct Controller {
     pub queue: Arc<Queue>,
     /// The API, as far as it is granted.
     pub api: Arc<ControllerApi>,
-    /// What this host owns.
-    pub ownership: Ownership,
+    /// What this host owns of it.
+    pub lane: Arc<LaneSlots>,
     /// `settings` as JSON text.
     pub settings: Arc<str>,
     /// Where its events go.
@@ -61,6 +63,9 @@ pub struct Controller {
     pub last_uids: Mutex<HashMap<ObjectKey, Box<str>>>,
 }
 
+/// When an object that may not be reconciled now is looked at again: about a renewal later.
+const SUSPENDED_RETRY: Duration = Duration::from_secs(1);
+
 type Verdict = Result<(Result<Action, Failure>, CallStats), CallError>;
 
 impl Controller {
@@ -74,7 +79,12 @@ impl Controller {
 
     async fn take(&self, work: &Work) -> Outcome {
         let key = &work.popped.key;
-        let Some(permit) = self.ownership.permit(key) else { return Outcome::Forget };
+        let permit = match self.lane.permit(self.slot(key)) {
+            Ok(permit) => permit,
+            // Whoever comes to own the object queues it then.
+            Err(Refused::NotOwner) => return Outcome::Forget,
+            Err(Refused::Suspended) => return Outcome::After(SUSPENDED_RETRY),
+        };
         let _active = self.metrics.active_worker();
         let id = format!("{:016x}", self.random.number());
         let span = info_span!("reconcile", controller = self.name, object = %key, reconcile_id = id);
@@ -87,11 +97,22 @@ impl Controller {
         let uid = self.uid_of(&popped.key, current.as_deref());
         let outstanding = TaskTracker::new();
         let request = self.request(popped, current.as_deref(), &uid, id, &permit);
+        let revocation = permit.clone();
         let session = self.session(&request, current.as_deref(), permit, &outstanding);
         self.module_metrics.instantiated();
-        let verdict = self.module.reconcile(request, session).await;
+        let verdict = tokio::select! {
+            biased;
+            verdict = self.module.reconcile(request, session) => Some(verdict),
+            () = revocation.revoked() => None,
+        };
         outstanding.close();
         outstanding.wait().await;
+        let Some(verdict) = verdict else {
+            warn!(
+                "reconcile interrupted: this host gave the object away or lost contact with the API server"
+            );
+            return Outcome::After(SUSPENDED_RETRY);
+        };
         let (result, outcome) = self.judge(&verdict);
         self.account(&verdict);
         self.metrics.reconcile_done(result, started.elapsed().as_secs_f64());
@@ -99,6 +120,16 @@ impl Controller {
             self.last_uids.lock().remove(&popped.key);
         }
         outcome
+    }
+
+    /// The slot of a primary.
+    fn slot(&self, key: &ObjectKey) -> SlotId {
+        let uid = self.primaries.get(key).map(|object| object.uid.clone());
+        let uid = uid.or_else(|| self.last_uids.lock().get(key).cloned()).unwrap_or_default();
+        let api = &self.primaries.resource.api;
+        let namespace = key.namespace.as_deref().unwrap_or_default();
+        let root = Root { group: &api.group, resource: &api.plural, namespace, name: &key.name, uid: &uid };
+        self.lane.slot(&root)
     }
 
     fn uid_of(&self, key: &ObjectKey, current: Option<&Object>) -> Box<str> {

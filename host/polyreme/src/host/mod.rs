@@ -35,7 +35,6 @@ use crate::events::{EventSink, UidLookup};
 use crate::explain;
 use crate::metrics::Metrics;
 use crate::object::{Kind, ObjectKey};
-use crate::ownership::Ownership;
 use crate::queue::Queue;
 use crate::random::HostRandom;
 use crate::watch;
@@ -57,7 +56,6 @@ pub struct Host {
     readiness: Readiness,
     clock: Arc<HostClock>,
     random: Arc<HostRandom>,
-    ownership: Ownership,
     events: EventSink,
     /// Watches, and everything else that lives as long as the host.
     background: Mutex<JoinSet<()>>,
@@ -130,7 +128,6 @@ impl Host {
             readiness,
             clock: Arc::new(HostClock::new()),
             random: Arc::new(HostRandom),
-            ownership: Ownership::default(),
             queues: Mutex::default(),
         })
     }

@@ -21,6 +21,7 @@ use crate::api::ControllerApi;
 use crate::api::elide::Applied;
 use crate::cache::{Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
+use crate::ownership::LaneSlots;
 use crate::permissions::Policy;
 use crate::queue::Queue;
 use crate::reconcile::Controller;
@@ -134,7 +135,7 @@ fn controller(
         primaries,
         queue,
         api: Arc::new(api),
-        ownership: host.ownership.clone(),
+        lane: Arc::new(LaneSlots::everything(config.name.as_str().into())),
         settings: config.settings_json(),
         events: Arc::new(host.events.controller(&config.name, host.uid_lookup(), module_metrics.clone())),
         guest_metrics: Arc::new(host.metrics.guest(&config.name)),
