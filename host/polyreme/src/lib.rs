@@ -16,6 +16,7 @@ pub mod field_path;
 pub mod guest_log;
 pub mod guest_metrics;
 pub mod host;
+pub mod identity;
 pub mod logging;
 pub mod metrics;
 pub mod object;

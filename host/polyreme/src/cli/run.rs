@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use polyreme::config::HostConfig;
+use polyreme::identity::Identity;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
@@ -20,13 +21,19 @@ pub(crate) struct Run {
     #[arg(long, short, value_name = "FILE", env = "POLYREME_CONFIG")]
     config: PathBuf,
 
+    /// What this host is called, a DNS label [default: $POD_NAME, then the machine's name].
+    #[arg(long, value_name = "NAME", env = "POLYREME_IDENTITY")]
+    identity: Option<String>,
+
     #[command(flatten)]
     cluster: ClusterArgs,
 }
 
 impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let config = HostConfig::load(&self.config).map_err(Failure::usage)?;
+        let mut config = HostConfig::load(&self.config).map_err(Failure::usage)?;
+        let identity = Identity::find(self.identity).map_err(Failure::usage)?;
+        config.identify(identity).map_err(Failure::usage)?;
         let cluster = self.cluster.load().await.map_err(Failure::usage)?;
         let shutdown = CancellationToken::new();
         let host = polyreme::host::run(config, cluster, shutdown.clone());

@@ -12,6 +12,7 @@ mod check;
 mod duration;
 mod error;
 mod limits;
+mod ownership;
 mod quantity;
 mod raw;
 mod settings;
@@ -27,8 +28,14 @@ pub use limits::{
     API_CALLS_IN_FLIGHT, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES, Limits, MEMORY, PAYLOAD,
     WALL_TIME_MILLIS,
 };
+pub use ownership::{
+    DEFAULT_RING, DRAIN_MILLIS, ORDINAL_REPLICAS, OrdinalConfig, OwnershipConfig, REBALANCE_BURST,
+    REBALANCE_PER_MINUTE, Rebalance, SETTLE_MILLIS, Strategy, WEIGHT,
+};
 pub use quantity::{Quantity, QuantityError};
 pub use settings::{SettingsError, SettingsFault, validate_settings};
+
+use crate::identity::Identity;
 
 /// The only accepted `apiVersion`.
 pub const API_VERSION: &str = "polyreme.dev/v1alpha1";
@@ -70,8 +77,12 @@ pub struct HostConfig {
     pub cache_dir: Option<PathBuf>,
     /// `shutdownGracePeriod:`
     pub shutdown_grace_period: Duration,
+    /// `ownership:`
+    pub ownership: OwnershipConfig,
     /// `controllers:`, in file order, names unique.
     pub controllers: Vec<ControllerConfig>,
+    /// Who this host is: not in the file, which all hosts of a ring share. See [`HostConfig::identify`].
+    pub identity: Identity,
 }
 
 /// The admin endpoints.
@@ -98,6 +109,8 @@ pub struct ControllerConfig {
     pub limits: Limits,
     /// `resync:`
     pub resync: Duration,
+    /// `ring:`, absent for `ownership.ring`.
+    pub ring: Option<String>,
     /// Where the controller is in the file, for messages that ask to change it.
     pub place: Place,
     /// Where its `settings:` are; where the controller is when it has none.
@@ -170,6 +183,27 @@ impl HostConfig {
         let raw = serde_saphyr::from_str(text)
             .map_err(|error| ConfigError::Invalid(vec![error::yaml_fault(&file, text, &error)]))?;
         check::check(raw, file)
+    }
+
+    /// Says who this host is. Strategy `ordinal` takes its ordinal from the name unless the file has one.
+    ///
+    /// # Errors
+    ///
+    /// When the ordinal is needed and the name does not end in one below `ordinal.replicas`.
+    pub fn identify(&mut self, identity: Identity) -> Result<(), ConfigError> {
+        if let Strategy::Ordinal(config) = &mut self.ownership.strategy
+            && config.ordinal.is_none()
+        {
+            config.ordinal = Some(config.ordinal_from(&identity)?);
+        }
+        self.identity = identity;
+        Ok(())
+    }
+
+    /// The ring that shares the objects of a controller.
+    #[must_use]
+    pub fn ring<'a>(&'a self, controller: &'a ControllerConfig) -> &'a str {
+        controller.ring.as_deref().unwrap_or(&self.ownership.ring)
     }
 }
 

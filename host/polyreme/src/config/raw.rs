@@ -3,9 +3,13 @@
 //! Nothing here has a default or a range; [`super::check`] turns these into the typed
 //! configuration. `Spanned` keeps the position of whatever a check may find fault with.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use polyreme_ownership::KeyBy;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::{DurationText, Quantity};
@@ -22,6 +26,8 @@ pub(super) struct RawHost {
     pub(super) cache_dir: Option<PathBuf>,
     #[serde(default)]
     pub(super) shutdown_grace_period: Option<Spanned<DurationText>>,
+    #[serde(default)]
+    pub(super) ownership: Option<RawOwnership>,
     pub(super) controllers: Spanned<Vec<Spanned<RawController>>>,
 }
 
@@ -49,6 +55,110 @@ pub(super) struct RawController {
     pub(super) limits: Option<RawLimits>,
     #[serde(default)]
     pub(super) resync: Option<Spanned<DurationText>>,
+    #[serde(default)]
+    pub(super) ring: Option<Spanned<String>>,
+}
+
+/// `ownership:`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawOwnership {
+    #[serde(default)]
+    pub(super) strategy: Option<Spanned<RawStrategy>>,
+    #[serde(default)]
+    pub(super) ring: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) namespace: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) slots: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) key: Option<Spanned<KeyBy>>,
+    #[serde(default)]
+    pub(super) timing: Option<Spanned<RawTiming>>,
+    #[serde(default)]
+    pub(super) weight: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) drain_timeout: Option<Spanned<DurationText>>,
+    #[serde(default)]
+    pub(super) settle: Option<Spanned<DurationText>>,
+    #[serde(default)]
+    pub(super) rebalance: Option<RawRebalance>,
+    #[serde(default)]
+    pub(super) ordinal: Option<Spanned<RawOrdinal>>,
+}
+
+/// `ownership.strategy:`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawStrategy {
+    Sharded,
+    Leader,
+    Ordinal,
+    Label,
+}
+
+/// `ownership.timing:`, a word or three durations.
+#[derive(Debug)]
+pub(super) enum RawTiming {
+    Named(String),
+    Own(RawOwnTiming),
+}
+
+/// All three are asked for: each bounds another, and a default that nobody sees would surprise.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawOwnTiming {
+    pub(super) hold_for: Spanned<DurationText>,
+    pub(super) fence_after: Spanned<DurationText>,
+    pub(super) renew_every: Spanned<DurationText>,
+}
+
+/// `ownership.rebalance:`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawRebalance {
+    #[serde(default)]
+    pub(super) burst: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) per_minute: Option<Spanned<u32>>,
+}
+
+/// `ownership.ordinal:`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawOrdinal {
+    pub(super) replicas: Spanned<u32>,
+    #[serde(default)]
+    pub(super) ordinal: Option<Spanned<u32>>,
+}
+
+impl<'de> Deserialize<'de> for RawTiming {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TimingVisitor)
+    }
+}
+
+/// By hand, because serde's untagged enums lose the place and the field of a fault.
+struct TimingVisitor;
+
+impl<'de> Visitor<'de> for TimingVisitor {
+    type Value = RawTiming;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("default, fast, or a map of holdFor, fenceAfter and renewEvery")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<RawTiming, E> {
+        Ok(RawTiming::Named(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<RawTiming, E> {
+        Ok(RawTiming::Named(number.to_string()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawTiming, A::Error> {
+        RawOwnTiming::deserialize(MapAccessDeserializer::new(map)).map(RawTiming::Own)
+    }
 }
 
 /// One entry of `grants:`.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use polyreme_ownership::{KeyBy, Timing};
+
 use super::*;
 
 const SMALLEST: &str = "\
@@ -36,6 +38,8 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(controller.limits, Limits::default());
     assert_eq!(controller.settings_json().as_ref(), "{}");
     assert_eq!(controller.resync.as_secs(), 36_000);
+    assert_eq!(config.ownership, OwnershipConfig::default());
+    assert_eq!(config.ring(controller), "default");
 }
 
 #[test]
@@ -192,4 +196,170 @@ fn a_schema_that_is_none_is_the_modules_fault() {
     let config = parse(SMALLEST).unwrap();
     let text = validate_settings("{", &config.controllers[0]).unwrap_err().to_string();
     assert!(text.contains("it is the module that has to be fixed"), "{text}");
+}
+
+/// The smallest file with an `ownership:` of this one line.
+fn owned(fields: &str) -> String {
+    format!("{SMALLEST}ownership: {{ {fields} }}\n")
+}
+
+fn ownership(fields: &str) -> OwnershipConfig {
+    parse(&owned(fields)).unwrap().ownership
+}
+
+#[test]
+fn every_field_of_ownership_is_read() {
+    let text = "\
+apiVersion: polyreme.dev/v1alpha1
+kind: HostConfiguration
+ownership:
+  strategy: leader
+  ring: main
+  namespace: polyreme-system
+  slots: 4096
+  key: namespace
+  timing: { holdFor: 20s, fenceAfter: 30s, renewEvery: 4s }
+  weight: 50
+  drainTimeout: 5s
+  settle: 500ms
+  rebalance: { burst: 100, perMinute: 60 }
+controllers:
+- { name: a, module: file:a.wasm, ring: heavy }
+- { name: b, module: file:b.wasm }
+";
+    let config = parse(text).unwrap();
+    let seconds = Duration::from_secs;
+    let expected = OwnershipConfig {
+        strategy: Strategy::Leader,
+        ring: "main".to_owned(),
+        namespace: Some("polyreme-system".to_owned()),
+        slots: polyreme_ownership::SlotCount::new(4_096).unwrap(),
+        key: KeyBy::Namespace,
+        timing: Timing { hold_for: seconds(20), fence_after: seconds(30), renew_every: seconds(4) },
+        weight: 50,
+        drain_timeout: seconds(5),
+        settle: Duration::from_millis(500),
+        rebalance: Rebalance { burst: 100, per_minute: 60 },
+    };
+    assert_eq!(config.ownership, expected);
+    let rings: Vec<_> = config.controllers.iter().map(|controller| config.ring(controller)).collect();
+    assert_eq!(rings, ["heavy", "main"]);
+}
+
+#[test]
+fn damping_follows_the_number_of_slots() {
+    assert_eq!(ownership("slots: 64").rebalance, Rebalance { burst: 128, per_minute: 64 });
+    assert_eq!(
+        ownership("slots: 64, rebalance: { burst: 9 }").rebalance,
+        Rebalance { burst: 9, per_minute: 64 }
+    );
+}
+
+#[test]
+fn timings_are_known_by_name() {
+    assert_eq!(ownership("timing: default").timing, Timing::DEFAULT);
+    assert_eq!(ownership("timing: fast").timing, Timing::FAST);
+    let text = message(&owned("timing: quick"));
+    assert!(text.starts_with("conf/polyreme.yaml:6:22: unknown timing \"quick\""), "{text}");
+    assert!(
+        text.ends_with("known here: default, fast, or a map of holdFor, fenceAfter and renewEvery"),
+        "{text}"
+    );
+    let text = message(&owned("timing: 3"));
+    assert!(text.starts_with("conf/polyreme.yaml:6:22: unknown timing \"3\""), "{text}");
+    let text = message(&owned("timing: [fast]"));
+    assert!(text.contains("expected default, fast, or a map of holdFor"), "{text}");
+}
+
+#[test]
+fn a_timing_that_is_not_safe_names_the_field_to_change_and_its_limit() {
+    let with = |hold, fence, renew| {
+        message(&format!(
+            "{SMALLEST}ownership:\n  timing:\n    holdFor: {hold}\n    fenceAfter: {fence}\n    renewEvery: {renew}\n"
+        ))
+    };
+    let text = with("10s", "14s", "2s");
+    assert!(
+        text.starts_with("conf/polyreme.yaml:9:17: ownership.timing.fenceAfter must be at least 1.5 times"),
+        "{text}"
+    );
+    assert!(text.ends_with("; write 15s or more"), "{text}");
+    let text = with("9s", "15s", "4s");
+    assert!(text.starts_with("conf/polyreme.yaml:10:17: ") && text.ends_with("; write 3s or less"), "{text}");
+    let text = with("500ms", "15s", "100ms");
+    assert!(text.starts_with("conf/polyreme.yaml:8:14: ") && text.ends_with("; write 1s or more"), "{text}");
+    let text = with("10s", "2h", "2s");
+    assert!(text.starts_with("conf/polyreme.yaml:9:17: ") && text.ends_with("; write 1h or less"), "{text}");
+}
+
+#[test]
+fn a_timing_with_a_field_missing_or_misspelt_says_which() {
+    let text = message(&owned("timing: { holdFor: 10s, fenceAfter: 15s }"));
+    assert!(text.contains("field \"renewEvery\" is missing"), "{text}");
+    let text = message(&owned("timing: { holdFor: 10s, fenceAfter: 15s, renewEvry: 2s }"));
+    assert!(text.contains("did you mean \"renewEvery\"?"), "{text}");
+}
+
+#[test]
+fn values_of_ownership_out_of_range_name_their_place_and_default() {
+    for (fields, expected) in [
+        (
+            "slots: 1000",
+            ":6:21: ownership.slots must be a power of two from 64 to 16384, not 1000; leave it out",
+        ),
+        ("weight: 10001", ":6:22: ownership.weight: 10001 is outside 0 to 10000; leave it out for 100"),
+        ("ring: My_Ring", ":6:20: ownership.ring \"My_Ring\" is not a DNS label"),
+        ("namespace: a.b", ":6:25: ownership.namespace \"a.b\" is not a DNS label"),
+        ("key: label", ":6:19: unknown value \"label\""),
+        ("strategy: shard", ":6:24: unknown value \"shard\"; did you mean \"sharded\"?"),
+        ("settle: 1h", ":6:22: ownership.settle: 1h is outside 0s to 10m"),
+        ("rebalance: { burst: 0 }", ":6:34: ownership.rebalance.burst: 0 is outside 1 to 1000000"),
+    ] {
+        let text = message(&owned(fields));
+        assert!(text.contains(expected), "{fields}: {text}");
+    }
+}
+
+#[test]
+fn what_a_strategy_has_no_use_for_is_an_error() {
+    for (fields, expected) in [
+        ("ordinal: { replicas: 3 }", ":6:23: ordinal is only for strategy ordinal"),
+        ("strategy: ordinal", ":6:24: strategy ordinal does not say of how many"),
+        (
+            "strategy: ordinal, ordinal: { replicas: 3, ordinal: 3 }",
+            ": ordinal 3 is not below 3 replicas; ordinals count from 0",
+        ),
+        (
+            "strategy: ordinal, ordinal: { replicas: 3 }, timing: fast",
+            "timing has no meaning with strategy ordinal; remove it",
+        ),
+        ("strategy: label, weight: 5", "weight has no meaning with strategy label"),
+        ("strategy: label, slots: 64", "slots has no meaning with strategy label"),
+        ("strategy: label, rebalance: { perMinute: 5 }", "rebalance has no meaning with strategy label"),
+    ] {
+        let text = message(&owned(fields));
+        assert!(text.contains(expected), "{fields}: {text}");
+    }
+    let of_its_own = with("ring: heavy") + "ownership: { strategy: ordinal, ordinal: { replicas: 3 } }\n";
+    assert!(message(&of_its_own).starts_with("conf/polyreme.yaml:6:9: ring has no meaning"));
+}
+
+#[test]
+fn an_ordinal_is_taken_from_the_name_unless_it_is_written() {
+    let identify = |fields: &str, name: &str| {
+        let mut config = parse(&owned(fields)).unwrap();
+        let identity = Identity { name: name.to_owned(), ..Identity::default() };
+        config.identify(identity).map_err(|error| error.to_string())?;
+        match config.ownership.strategy {
+            Strategy::Ordinal(OrdinalConfig { ordinal, .. }) => Ok(ordinal.unwrap()),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let three = "strategy: ordinal, ordinal: { replicas: 3 }";
+    assert_eq!(identify(three, "host-2"), Ok(2));
+    assert_eq!(identify("strategy: ordinal, ordinal: { replicas: 3, ordinal: 1 }", "host-2"), Ok(1));
+    let text = identify(three, "host-3").unwrap_err();
+    assert!(text.contains("ordinal 3 is not below 3 replicas; set ordinal.replicas"), "{text}");
+    let text = identify(three, "laptop").unwrap_err();
+    assert!(text.starts_with("conf/polyreme.yaml:6:") && text.contains("--identity NAME-0"), "{text}");
 }

@@ -17,6 +17,7 @@ mod cache;
 mod client;
 mod controller;
 mod module;
+mod ownership;
 mod process;
 mod queue;
 mod text;
@@ -32,6 +33,7 @@ pub use cache::{CacheMetrics, WatchMetrics};
 pub use client::{RecordRequests, RecordRequestsLayer};
 pub use controller::{ActiveWorker, ControllerMetrics, ReconcileResult};
 pub use module::{ModuleMetrics, TrapKind};
+pub use ownership::{MemberCounts, RingMetrics};
 pub use queue::{QueueMetrics, WorkGuard};
 pub use text::Format;
 
@@ -82,6 +84,7 @@ struct Inner {
     modules: module::Families,
     caches: cache::Families,
     requests: client::Requests,
+    rings: ownership::Families,
     leading: Family<NameLabel, Gauge>,
     guests: Arc<GuestSeries>,
 }
@@ -109,6 +112,7 @@ impl Metrics {
             modules: module::Families::register(&mut registry),
             caches: cache::Families::register(&mut registry),
             requests: client::register(&mut registry),
+            rings: ownership::Families::register(&mut registry),
             leading,
             guests,
             registry,
@@ -151,6 +155,13 @@ impl Metrics {
     #[must_use]
     pub fn guest(&self, controller: &str) -> GuestMetrics {
         GuestMetrics::new(Arc::clone(&self.inner.guests), controller)
+    }
+
+    /// Handles of one ring; all its series but those of controllers appear at once, at zero.
+    #[must_use]
+    pub fn ring(&self, name: &str) -> RingMetrics {
+        let label = NameLabel { name: name.to_owned() };
+        self.inner.rings.ring(name, self.inner.leading.get_or_create_owned(&label))
     }
 
     /// Counts one answer of the API server, or `<error>` where there was none.

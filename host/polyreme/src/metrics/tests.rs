@@ -24,6 +24,12 @@ fn filled() -> Metrics {
     module.cpu(Duration::from_millis(1500));
     metrics.cache("apps/v1", "Deployment").set(2, 4096);
     metrics.watch("apps/v1", "Deployment").failed();
+    let ring = metrics.ring("default");
+    ring.members(&MemberCounts { active: 2, silent: 1, ..MemberCounts::default() });
+    ring.generation(7);
+    ring.slots_owned("website", 342);
+    ring.gained(342, Duration::from_millis(40));
+    ring.leads(true);
     metrics
 }
 
@@ -51,6 +57,18 @@ fn every_name_that_dashboards_know_comes_out_exactly() {
         "workqueue_retries_total{name=\"website\",controller=\"website\"} 0",
         "rest_client_requests_total{code=\"200\",method=\"GET\",host=\"127.0.0.1:6443\"} 1",
         "leader_election_master_status{name=\"polyreme\"} 1",
+        "leader_election_master_status{name=\"default\"} 1",
+        "polyreme_slots_owned{ring=\"default\",controller=\"website\"} 342",
+        "polyreme_ring_generation{ring=\"default\"} 7",
+        "polyreme_members{ring=\"default\",state=\"active\"} 2",
+        "polyreme_members{ring=\"default\",state=\"draining\"} 0",
+        "polyreme_members{ring=\"default\",state=\"silent\"} 1",
+        "polyreme_members{ring=\"default\",state=\"fenced\"} 0",
+        "polyreme_handovers_total{ring=\"default\",direction=\"in\"} 342",
+        "polyreme_handovers_total{ring=\"default\",direction=\"out\"} 0",
+        "polyreme_handover_seconds_bucket{le=\"0.025\",ring=\"default\",direction=\"in\"} 0",
+        "polyreme_handover_seconds_bucket{le=\"0.05\",ring=\"default\",direction=\"in\"} 342",
+        "polyreme_overlap_violations_total{ring=\"default\"} 0",
         "polyreme_guest_instantiations_total{controller=\"website\"} 0",
         "polyreme_guest_traps_total{controller=\"website\",kind=\"memory\"} 0",
         "polyreme_guest_cpu_seconds_total{controller=\"website\"} 1.5",

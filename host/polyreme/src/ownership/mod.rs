@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod lane;
+pub mod names;
 
 pub use clock::RingClock;
 pub use lane::{LaneSlots, Permit, Refused};

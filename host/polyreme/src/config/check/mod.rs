@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde_saphyr::{Location, Spanned};
 
+mod ownership;
+
 use super::error::suggestion;
 use super::limits::durations;
 use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits};
@@ -21,12 +23,10 @@ use super::{
     Limits, MEMORY, ModuleSource, PAYLOAD, Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, VERBS,
     WALL_TIME_MILLIS, WORKERS,
 };
+use crate::identity::{Identity, is_dns_label};
 
 /// Module sources that DESIGN.md names and a later version brings.
 const LATER_SCHEMES: [&str; 3] = ["oci", "https", "http"];
-
-/// Longest DNS label (RFC 1123).
-const MAX_LABEL: usize = 63;
 
 /// Checks a file that was read without fault.
 pub(super) fn check(raw: RawHost, file: Arc<Path>) -> Result<HostConfig, ConfigError> {
@@ -49,8 +49,12 @@ impl Checker {
             self.fault(raw.controllers.referenced, "controllers is empty", remedy);
         }
         self.unique_names(&raw.controllers.value);
+        let ownership = self.ownership(raw.ownership);
+        self.controllers_rings(&ownership.strategy, &raw.controllers.value);
         HostConfig {
             path: Arc::clone(&self.file),
+            identity: Identity::default(),
+            ownership,
             admin: self.admin(raw.admin),
             cache_dir: raw.cache_dir.or_else(default_cache_dir),
             shutdown_grace_period: self.duration(
@@ -89,6 +93,7 @@ impl Checker {
             grants: self.each(raw.grants.unwrap_or_default(), Self::grant),
             limits: self.limits(raw.limits.unwrap_or_default()),
             resync: self.duration("resync", raw.resync, RESYNC_MILLIS),
+            ring: self.label("ring", raw.ring),
             name: raw.name.value,
             settings_place: settings_place.unwrap_or_else(|| place.clone()),
             place,
@@ -178,6 +183,13 @@ impl Checker {
             let problem = format!("{field} is \"{}\"", found.value);
             self.fault(found.referenced, problem, format!("write {wanted}"));
         }
+    }
+
+    /// A DNS label that may be left out.
+    fn label(&mut self, what: &str, name: Option<Spanned<String>>) -> Option<String> {
+        let name = name?;
+        self.dns_label(what, &name);
+        Some(name.value)
     }
 
     fn dns_label(&mut self, what: &str, name: &Spanned<String>) {
@@ -278,14 +290,4 @@ fn default_cache_dir() -> Option<PathBuf> {
 
 fn in_millis(seconds: Bound<u64>) -> Bound<u64> {
     Bound { default: seconds.default * 1_000, min: seconds.min * 1_000, max: seconds.max * 1_000 }
-}
-
-/// RFC 1123 label.
-fn is_dns_label(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    text.len() <= MAX_LABEL
-        && text.chars().all(inner)
-        && edge(text.chars().next())
-        && edge(text.chars().last())
 }
