@@ -348,6 +348,28 @@ fn a_newcomer_is_given_its_share_after_it_settled() {
 }
 
 #[test]
+fn who_is_not_first_in_name_order_acts_a_little_later() {
+    let id = MemberId::from("polyreme-default-host-9-zzzzzz");
+    let mut driver = Driver::new(MemberConfig { id, ..example_config() });
+    driver.run(Input::Tick, secs(0));
+    driver.run(Input::Listed, secs(0));
+    driver.see(record_of(1, &[]), secs(10));
+    let mut written_at = None;
+    for tenth in 100..140 {
+        let now = Duration::from_millis(tenth * 100);
+        let effects = driver.run(Input::Tick, now);
+        if effects.iter().any(|effect| matches!(effect, Effect::WriteTable { .. })) {
+            written_at.get_or_insert(now);
+        }
+    }
+    let written_at = written_at.unwrap();
+    assert!(
+        (Duration::from_millis(11_300)..=Duration::from_millis(11_600)).contains(&written_at),
+        "{written_at:?}"
+    );
+}
+
+#[test]
 fn members_that_do_not_load_a_controller_get_none_of_its_slots() {
     let mut driver = alone();
     let record = MemberRecord { lanes: BTreeSet::from(["theme".into()]), ..record_of(1, &[]) };

@@ -214,8 +214,8 @@ impl Member {
         }
         let next = match self.wanted_table(now) {
             Some(next) => next,
+            None if self.coordinator.wanted_since.is_some() => return,
             None => {
-                self.coordinator.wanted_since = None;
                 let Some(next) = self.tidy_table(now) else { return };
                 next
             }
@@ -227,7 +227,10 @@ impl Member {
 
     /// The table as it should be, once it is this member's turn to write it.
     fn wanted_table(&mut self, now: Duration) -> Option<Table> {
-        let Plan { table, .. } = self.permitted_plan(now)?;
+        let Some(Plan { table, .. }) = self.permitted_plan(now) else {
+            self.coordinator.wanted_since = None;
+            return None;
+        };
         let since = *self.coordinator.wanted_since.get_or_insert(now);
         let delay = if self.phase == Phase::Leaving { Duration::ZERO } else { self.my_delay(now) };
         if now < since + delay {
