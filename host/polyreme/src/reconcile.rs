@@ -39,6 +39,8 @@ pub struct Controller {
     pub module: Module,
     /// The objects it reconciles.
     pub primaries: Arc<Cache>,
+    /// Everything it watches, the primaries included.
+    pub caches: Vec<Arc<Cache>>,
     /// Which of them are due.
     pub queue: Arc<Queue>,
     /// The API, as far as it is granted.
@@ -126,10 +128,19 @@ impl Controller {
     fn slot(&self, key: &ObjectKey) -> SlotId {
         let uid = self.primaries.get(key).map(|object| object.uid.clone());
         let uid = uid.or_else(|| self.last_uids.lock().get(key).cloned()).unwrap_or_default();
+        self.slot_of(key, &uid)
+    }
+
+    fn slot_of(&self, key: &ObjectKey, uid: &str) -> SlotId {
         let api = &self.primaries.resource.api;
         let namespace = key.namespace.as_deref().unwrap_or_default();
-        let root = Root { group: &api.group, resource: &api.plural, namespace, name: &key.name, uid: &uid };
+        let root = Root { group: &api.group, resource: &api.plural, namespace, name: &key.name, uid };
         self.lane.slot(&root)
+    }
+
+    /// Forgets what it remembers of objects that are another host's now.
+    pub fn forget_released(&self) {
+        self.last_uids.lock().retain(|key, uid| self.lane.wants(self.slot_of(key, uid)));
     }
 
     fn uid_of(&self, key: &ObjectKey, current: Option<&Object>) -> Box<str> {

@@ -8,6 +8,7 @@
 mod load;
 mod plan;
 mod resync;
+mod share;
 mod start;
 
 use std::sync::Arc;
@@ -16,12 +17,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use kube::Client;
 use kube::client::ClientBuilder;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::{Engine, EngineConfig};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use share::{Rings, Surroundings};
 
 pub use load::{Loaded, StartError, load};
 pub use plan::{ManifestError, Plan, Watch};
@@ -59,6 +62,10 @@ pub struct Host {
     events: EventSink,
     /// Watches, and everything else that lives as long as the host.
     background: Mutex<JoinSet<()>>,
+    /// The namespace of the connection, where the Leases are unless the configuration says otherwise.
+    namespace: String,
+    /// The rings of this host; none before the modules are loaded.
+    rings: RwLock<Arc<Rings>>,
     /// Queues of all controllers, to be closed on shutdown.
     queues: Mutex<Vec<Arc<Queue>>>,
 }
@@ -74,11 +81,12 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let metrics = Metrics::new();
+    let namespace = cluster.default_namespace.clone();
     let client = connect(cluster, &metrics).await?;
     let readiness = Readiness::default();
     let admin =
         admin::serve(config.admin.address, metrics.clone(), readiness.clone(), shutdown.clone()).await?;
-    let host = Arc::new(Host::new(config, client, metrics, readiness)?);
+    let host = Arc::new(Host::new(config, client, namespace, metrics, readiness)?);
     host.background.lock().spawn(admin);
     host.publish_cache_sizes();
     let mut workers = Host::start_controllers(&host, &shutdown).await?;
@@ -103,6 +111,7 @@ impl Host {
     fn new(
         config: HostConfig,
         client: Client,
+        namespace: String,
         metrics: Metrics,
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
@@ -111,8 +120,6 @@ impl Host {
             cache_dir: config.cache_dir.clone(),
             max_instances: workers.saturating_add(SPARE_INSTANCES),
         };
-        // Who owns everything leads, for the dashboards that ask.
-        metrics.leading("polyreme", true);
         let (events, publish_events) = EventSink::new(client.clone());
         let mut background = JoinSet::new();
         background.spawn(publish_events);
@@ -128,6 +135,8 @@ impl Host {
             readiness,
             clock: Arc::new(HostClock::new()),
             random: Arc::new(HostRandom),
+            namespace,
+            rings: RwLock::default(),
             queues: Mutex::default(),
         })
     }
@@ -146,11 +155,29 @@ impl Host {
                 "none of the {total} controllers could be loaded; the messages above name each cause and remedy"
             );
         }
+        host.join_rings(&loaded);
         for loaded in loaded {
             workers.spawn(Self::bring_up(Arc::clone(host), loaded, shutdown.clone()));
         }
         info!(usable, total, "controllers loaded");
         Ok(workers)
+    }
+
+    fn join_rings(&self, loaded: &[Loaded]) {
+        let around = Surroundings {
+            config: &self.config,
+            namespace: self.config.ownership.namespace.as_deref().unwrap_or(&self.namespace),
+            client: &self.client,
+            caches: &self.caches,
+            readiness: &self.readiness,
+        };
+        let controllers = loaded.iter().map(|loaded| &loaded.config);
+        let rings = Rings::join(&around, controllers, &mut self.background.lock());
+        *self.rings.write() = Arc::new(rings);
+    }
+
+    fn rings(&self) -> Arc<Rings> {
+        Arc::clone(&self.rings.read())
     }
 
     async fn load_or_report(host: &Arc<Self>, config: &ControllerConfig) -> Option<Loaded> {
@@ -187,9 +214,13 @@ impl Host {
 
     async fn stop(&self, workers: &mut JoinSet<()>) {
         let grace = self.config.shutdown_grace_period;
-        info!(?grace, "shutting down: waiting for reconciles under way");
-        self.queues.lock().iter().for_each(|queue| queue.close());
-        let all_ended = async { while workers.join_next().await.is_some() {} };
+        info!(?grace, "shutting down: giving slots away, waiting for reconciles under way");
+        let rings = self.rings();
+        let all_ended = async {
+            rings.leave().await;
+            self.queues.lock().iter().for_each(|queue| queue.close());
+            while workers.join_next().await.is_some() {}
+        };
         if tokio::time::timeout(grace, all_ended).await.is_err() {
             warn!("shutdownGracePeriod is over: interrupting {} controllers", workers.len());
             workers.shutdown().await;

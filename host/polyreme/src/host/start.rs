@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::load::Loaded;
 use super::plan::Watch;
+use super::share::Share;
 use super::{Host, resync};
 use crate::api::ControllerApi;
 use crate::api::elide::Applied;
@@ -37,12 +38,26 @@ const CACHE_SYNC_TIMEOUT: Duration = Duration::from_secs(120);
 pub(super) struct Connected {
     controller: Arc<Controller>,
     config: ControllerConfig,
+    share: Share,
+}
+
+/// What a controller is made of, from the module and from the cluster.
+struct Parts {
+    module: Module,
+    manifest: Manifest,
+    lane: Arc<LaneSlots>,
+    primaries: Arc<Cache>,
     caches: Vec<Arc<Cache>>,
+    queue: Arc<Queue>,
 }
 
 /// Starts the watches and waits until every cache has had a full list.
 pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
     let Loaded { config, module, manifest, plan } = loaded;
+    let share = host.rings().share(&host.config, &config);
+    let lane = share.lane(&host.config, &config.name);
+    // What is cached depends on the slots that this host is given.
+    share.joined().await;
     let queue = Arc::new(Queue::new(host.metrics.queue(&config.name)));
     host.queues.lock().push(Arc::clone(&queue));
     let primaries = open(host, &config, &plan.primary).await;
@@ -59,9 +74,9 @@ pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
         caches.push(cache);
     }
     wait_for_lists(host, &config, &caches).await;
-    let view = View::new(caches.clone(), Arc::clone(&host.caches));
-    let controller = Arc::new(controller(host, &config, module, &manifest, primaries, queue, view));
-    Connected { controller, config, caches }
+    let parts = Parts { module, manifest, lane, primaries, caches, queue };
+    let controller = Arc::new(controller(host, &config, parts));
+    Connected { controller, config, share }
 }
 
 /// The cache of a watch, as soon as the API server knows the kind.
@@ -107,24 +122,17 @@ async fn wait_for_lists(host: &Host, config: &ControllerConfig, caches: &[Arc<Ca
     }
 }
 
-fn controller(
-    host: &Host,
-    config: &ControllerConfig,
-    module: Module,
-    manifest: &Manifest,
-    primaries: Arc<Cache>,
-    queue: Arc<Queue>,
-    view: View,
-) -> Controller {
+fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controller {
+    let Parts { module, manifest, lane, primaries, caches, queue } = parts;
     let module_metrics = host.metrics.module(&config.name);
     let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
     let api = ControllerApi {
         client: host.client.clone(),
         resources: Arc::clone(&host.resources),
         caches: Arc::clone(&host.caches),
-        view,
-        policy: Policy::new(&config.name, Arc::clone(&host.config.path), manifest, config.grants.clone()),
-        field_manager: manifest.name.clone(),
+        view: View::new(caches.clone(), Arc::clone(&host.caches)),
+        policy: Policy::new(&config.name, Arc::clone(&host.config.path), &manifest, config.grants.clone()),
+        field_manager: manifest.name,
         applied: Applied::default(),
         in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
         metrics: module_metrics.clone(),
@@ -133,9 +141,10 @@ fn controller(
         name: config.name.clone(),
         module,
         primaries,
+        caches,
         queue,
         api: Arc::new(api),
-        lane: Arc::new(LaneSlots::everything(config.name.as_str().into())),
+        lane,
         settings: config.settings_json(),
         events: Arc::new(host.events.controller(&config.name, host.uid_lookup(), module_metrics.clone())),
         guest_metrics: Arc::new(host.metrics.guest(&config.name)),
@@ -150,13 +159,14 @@ fn controller(
 impl Connected {
     /// Works until the queue is closed and every worker is done.
     pub(super) async fn work(self, host: &Host) {
-        let Self { controller, config, caches } = self;
+        let Self { controller, config, share } = self;
         info!(
             controller = config.name,
             workers = config.workers,
             queued = controller.queue.depth(),
             "controller started"
         );
+        share.bind(&controller);
         let mut workers = JoinSet::new();
         for _ in 0..config.workers {
             workers.spawn(Arc::clone(&controller).work());
@@ -164,7 +174,7 @@ impl Connected {
         let (primaries, queue) = (Arc::clone(&controller.primaries), Arc::clone(&controller.queue));
         let mut helpers = JoinSet::new();
         helpers.spawn(resync::run(primaries, queue, config.resync, host.random.clone()));
-        helpers.spawn(follow_health(host.readiness.clone(), config.name, caches));
+        helpers.spawn(follow_health(host.readiness.clone(), config.name, controller.caches.clone()));
         while workers.join_next().await.is_some() {}
     }
 }

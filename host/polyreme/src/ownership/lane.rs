@@ -153,9 +153,12 @@ impl LaneSlots {
         self.inner.lock().valid_until = until;
     }
 
-    /// Tells what runs in some slots to end.
-    pub fn revoke(&self, slots: &SlotSet) {
-        self.inner.lock().revoke(|slot| slots.contains(slot));
+    /// Tells what runs in some slots to end, as far as these still drain.
+    pub fn revoke_draining(&self, slots: &SlotSet) {
+        let mut inner = self.inner.lock();
+        let draining = |slot: SlotId| matches!(inner.state(slot), SlotState::Draining { .. });
+        let late: SlotSet = slots.iter().filter(|slot| draining(*slot)).collect();
+        inner.revoke(|slot| late.contains(slot));
     }
 
     /// Tells everything that runs to end.
@@ -324,7 +327,8 @@ pub(crate) mod tests {
     async fn what_is_revoked_neither_writes_nor_waits() {
         let lane = everything();
         let (permit, other) = (lane.permit(SlotId(5)).ok().unwrap(), lane.permit(SlotId(6)).ok().unwrap());
-        lane.revoke(&one(5));
+        lane.set(&one(5), SlotState::Draining { epoch: 1 });
+        lane.revoke_draining(&[SlotId(5), SlotId(6)].into_iter().collect());
         permit.revoked().await;
         assert!(permit.write_window().is_none() && other.write_window().is_some());
     }

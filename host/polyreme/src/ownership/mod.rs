@@ -10,7 +10,10 @@
 
 pub mod clock;
 pub mod lane;
+mod leases;
 pub mod names;
+pub mod ring;
 
 pub use clock::RingClock;
 pub use lane::{LaneSlots, Permit, Refused};
+pub use ring::{Ring, RingSettings};

@@ -1,0 +1,373 @@
+//! The driver: feeds the state machine with what happened, and does what it says.
+//!
+//! One task for each ring. Everything it waits for is in one `select!`; requests, barriers and drain
+//! deadlines are tasks whose ends it hears of. State that workers see changes here and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::ExponentialBuilder;
+use futures::stream::BoxStream;
+use futures::StreamExt as _;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::runtime::watcher::{self, Event, ExponentialBackoff};
+use kube::runtime::{WatchStreamExt as _, watcher as kube_watcher};
+use polyreme_ownership::member::{Loss, Phase, Slots};
+use polyreme_ownership::{Effect, Input, Lane, Member, MemberId, SlotSet, SlotState};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::requests::request;
+use super::{LaneHandle, Shared, State};
+use crate::cache;
+use crate::ownership::leases::{Known, known};
+use crate::ownership::names::table_lease;
+use crate::queue::schedule::Priority;
+
+/// First and longest wait before the Leases are watched again.
+const WATCH_RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How long a lost incarnation waits for what runs to end; by then its validity is long over.
+const END_PATIENCE: Duration = Duration::from_secs(60);
+
+type Events = BoxStream<'static, Result<Event<Lease>, watcher::Error>>;
+
+/// See the module's story.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    lanes: BTreeMap<Lane, LaneHandle>,
+    state: watch::Sender<State>,
+}
+
+/// One incarnation of the host as a member.
+struct Incarnation<'a> {
+    driver: &'a Driver,
+    member: Member,
+    tasks: JoinSet<Vec<Input>>,
+    /// Members and table that the list under way has not shown yet.
+    unlisted: BTreeSet<String>,
+    /// Names of all Leases seen, so that a list can tell which vanished.
+    known: BTreeSet<String>,
+    draining: bool,
+    end: Option<End>,
+}
+
+/// How an incarnation ends.
+enum End {
+    Left,
+    Lost(Loss),
+}
+
+impl Driver {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        lanes: BTreeMap<Lane, LaneHandle>,
+        state: watch::Sender<State>,
+    ) -> Self {
+        Self { shared, lanes, state }
+    }
+
+    /// Takes part in the ring until this host has left it.
+    pub(super) async fn run(self, leave: CancellationToken) {
+        let mut knew_ring = false;
+        loop {
+            let config = self.shared.member(&self.lanes, knew_ring);
+            let incarnation = Incarnation::new(&self, Member::new(config));
+            match incarnation.run(&leave).await {
+                End::Left => break,
+                End::Lost(why) => self.start_over(why).await,
+            }
+            knew_ring = true;
+        }
+        self.state.send_replace(State::Left);
+    }
+
+    /// Ends everything that the lost incarnation did.
+    async fn start_over(&self, why: Loss) {
+        let ring = &self.shared.settings.ring;
+        error!(ring, "{why}; giving up all slots and joining again");
+        self.state.send_replace(State::Outside);
+        self.ready(Err(format!("{why}; joining ring {ring} again")));
+        let idle = async {
+            while !self.lanes.values().all(|lane| lane.slots.is_idle()) {
+                self.shared.drained.notified().await;
+            }
+        };
+        if tokio::time::timeout(END_PATIENCE, idle).await.is_err() {
+            warn!(ring, "reconciles of the lost incarnation still run; they can no longer write");
+        }
+        self.lanes.values().for_each(|lane| self.shared.caches.evict(&lane.slots));
+    }
+
+    fn ready(&self, state: Result<(), String>) {
+        self.shared.readiness.set(&format!("ring/{}", self.shared.settings.ring), state);
+    }
+
+    fn events(&self) -> Events {
+        let backoff = ExponentialBuilder::new().with_min_delay(WATCH_RETRY.0).with_max_delay(WATCH_RETRY.1);
+        let backoff = ExponentialBackoff::from(backoff.with_jitter().without_max_times());
+        let config = watcher::Config::default().labels(&self.shared.leases.selector());
+        kube_watcher(self.shared.leases.api(), config).backoff(backoff).boxed()
+    }
+}
+
+impl<'a> Incarnation<'a> {
+    fn new(driver: &'a Driver, member: Member) -> Self {
+        Self {
+            driver,
+            member,
+            tasks: JoinSet::new(),
+            unlisted: BTreeSet::new(),
+            known: BTreeSet::new(),
+            draining: false,
+            end: None,
+        }
+    }
+
+    async fn run(mut self, leave: &CancellationToken) -> End {
+        let shared = Arc::clone(&self.driver.shared);
+        info!(ring = shared.settings.ring, member = %self.member.id(), "joining the ring");
+        self.driver.ready(Err(format!("joining ring {}", shared.settings.ring)));
+        let mut events = self.driver.events();
+        self.step(Input::Tick);
+        loop {
+            if let Some(end) = self.end.take() {
+                return end;
+            }
+            let (is_leaving, wake) = (self.member.phase() != Phase::Active, self.next_wake());
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(event)) => self.observe(event),
+                    Some(Err(failure)) => debug!("failed to watch the Leases of the ring: {failure}"),
+                    None => events = self.driver.events(),
+                },
+                Some(done) = self.tasks.join_next() => {
+                    done.into_iter().flatten().for_each(|input| self.step(input));
+                }
+                () = shared.drained.notified(), if self.draining => (),
+                () = leave.cancelled(), if !is_leaving => {
+                    info!(ring = shared.settings.ring, "leaving the ring");
+                    self.step(Input::Leave);
+                }
+                () = tokio::time::sleep_until(wake) => self.step(Input::Tick),
+            }
+            self.report_drained();
+            self.enforce_validity();
+        }
+    }
+
+    fn next_wake(&self) -> tokio::time::Instant {
+        let (clock, now) = (self.driver.shared.clock, self.driver.shared.clock.now());
+        let end = self.end_of_writes().filter(|end| *end > now);
+        let wake = self.member.wake_at(now);
+        clock.instant(end.map_or(wake, |end| end.min(wake)))
+    }
+
+    /// No reconcile starts or writes from then on.
+    fn end_of_writes(&self) -> Option<Duration> {
+        let margin = self.member.config().timing.write_margin();
+        self.member.valid_until().map(|until| until.saturating_sub(margin))
+    }
+
+    /// Interrupts everything when this host has been out of contact for too long.
+    fn enforce_validity(&self) {
+        let until = self.end_of_writes().unwrap_or_default();
+        let is_over = until <= self.driver.shared.clock.now();
+        for lane in self.driver.lanes.values() {
+            lane.slots.set_valid_until(Some(until));
+            if is_over {
+                lane.slots.revoke_all();
+            }
+        }
+        let is_member = self.member.table().is_some() && !self.member.disagrees();
+        self.driver.ready(match (is_over, is_member) {
+            (true, _) => Err("the Lease of this host is not renewed: no contact with the API server".to_owned()),
+            (false, true) => Ok(()),
+            (false, false) => Err(self.why_no_member()),
+        });
+        if is_member && !is_over && *self.driver.state.borrow() == State::Outside {
+            self.driver.state.send_replace(State::Member);
+        }
+    }
+
+    fn why_no_member(&self) -> String {
+        let Some(table) = self.member.table().filter(|_| self.member.disagrees()) else {
+            return format!("waiting for the table of ring {}", self.driver.shared.settings.ring);
+        };
+        format!(
+            "ring {} has {} slots keyed by {}, this host's configuration says {} by {}: change \
+             ownership.slots and ownership.key, or use another ring",
+            self.driver.shared.settings.ring,
+            table.slots.get(),
+            table.key.as_str(),
+            self.member.config().slots.get(),
+            self.member.config().key.as_str(),
+        )
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = self.driver.shared.clock.now();
+        for effect in self.member.step(input, now) {
+            self.apply(effect);
+        }
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        if let Some(request) = request(&self.driver.shared.leases, self.member.id(), &effect) {
+            self.tasks.spawn(request);
+            return;
+        }
+        match effect {
+            Effect::Prepare(slots) => self.prepare(slots),
+            Effect::Barrier { slots, epoch } => self.barrier(slots, epoch),
+            Effect::Start { slots, epoch } => self.start(&slots, epoch),
+            Effect::Stop(slots) => self.stop(slots),
+            Effect::Drop(slots) => self.forget(&slots),
+            Effect::Lost(why) => {
+                self.driver.lanes.values().for_each(|lane| lane.slots.lose());
+                self.end = Some(End::Lost(why));
+            }
+            Effect::Left => self.end = Some(End::Left),
+            _ => (),
+        }
+    }
+
+    fn lane(&self, lane: &Lane) -> Option<&'a LaneHandle> {
+        self.driver.lanes.get(lane)
+    }
+
+    /// Slots that are this host's next: their objects are cached from now on.
+    fn prepare(&mut self, Slots { lane, slots }: Slots) {
+        let Some(handle) = self.lane(&lane) else { return };
+        handle.slots.set(&slots, SlotState::Waiting);
+        let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
+        self.tasks.spawn(async move {
+            let Some(controller) = handle.bound().await else { return vec![] };
+            cache::prewarm(&controller.caches, client, &handle.slots, &slots).await;
+            vec![]
+        });
+    }
+
+    fn barrier(&mut self, slots: Slots, epoch: u64) {
+        let Some(handle) = self.lane(&slots.lane) else { return };
+        handle.slots.set(&slots.slots, SlotState::Barrier { epoch });
+        let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
+        self.tasks.spawn(async move {
+            let Some(controller) = handle.bound().await else { return vec![] };
+            cache::catch_up(&controller.caches, client, &handle.slots, &slots.slots).await;
+            vec![Input::BarrierPassed { slots, epoch }]
+        });
+    }
+
+    /// Owned from now on; everything in them is looked at once.
+    fn start(&self, slots: &Slots, epoch: u64) {
+        let Some(handle) = self.lane(&slots.lane) else { return };
+        handle.slots.set(&slots.slots, SlotState::Owned { epoch });
+        let controller = handle.controller.borrow().clone();
+        let keys = controller.as_ref().map(|c| c.primaries.keys_of(&handle.slots, &slots.slots));
+        let keys = keys.unwrap_or_default();
+        info!(controller = %slots.lane, slots = slots.slots.len(), objects = keys.len(), epoch, "slots acquired");
+        for key in keys {
+            if let Some(controller) = &controller {
+                controller.queue.add(key, Priority::LOW);
+            }
+        }
+    }
+
+    fn stop(&mut self, slots: Slots) {
+        let Some(handle) = self.lane(&slots.lane) else { return };
+        let mut draining = BTreeMap::new();
+        for (lane, slot, state) in self.member.slots() {
+            if *lane == slots.lane && slots.slots.contains(slot) && matches!(state, SlotState::Draining { .. }) {
+                let SlotState::Draining { epoch } = state else { continue };
+                draining.entry(epoch).or_insert_with(SlotSet::default).insert(slot);
+            }
+        }
+        for (epoch, slots) in draining {
+            handle.slots.set(&slots, SlotState::Draining { epoch });
+        }
+        info!(controller = %slots.lane, slots = slots.slots.len(), "releasing slots");
+        self.draining = true;
+        let (lane, deadline) = (Arc::clone(&handle.slots), self.driver.shared.settings.config.drain_timeout);
+        self.tasks.spawn(async move {
+            tokio::time::sleep(deadline).await;
+            lane.revoke_draining(&slots.slots);
+            vec![]
+        });
+    }
+
+    /// Tells the state machine which slots are drained.
+    fn report_drained(&mut self) {
+        if !self.draining {
+            return;
+        }
+        for (lane, handle) in &self.driver.lanes {
+            let slots = handle.slots.drained();
+            if !slots.is_empty() {
+                self.step(Input::Drained(Slots { lane: lane.clone(), slots }));
+            }
+        }
+        self.draining = self.member.slots().any(|(_, _, state)| matches!(state, SlotState::Draining { .. }));
+    }
+
+    fn forget(&mut self, slots: &Slots) {
+        let Some(handle) = self.lane(&slots.lane) else { return };
+        handle.slots.set(&slots.slots, SlotState::NotMine);
+        debug!(controller = %slots.lane, slots = slots.slots.len(), "slots released");
+        let (caches, lane) = (Arc::clone(&self.driver.shared.caches), Arc::clone(&handle.slots));
+        let controller = handle.controller.borrow().clone();
+        self.tasks.spawn(async move {
+            caches.evict(&lane);
+            controller.iter().for_each(|controller| controller.forget_released());
+            vec![]
+        });
+    }
+
+    fn observe(&mut self, event: Event<Lease>) {
+        match event {
+            Event::Init => self.unlisted = self.known.clone(),
+            Event::InitApply(lease) | Event::Apply(lease) => self.see(&lease),
+            Event::Delete(lease) => self.gone(lease.metadata.name.as_deref().unwrap_or_default()),
+            Event::InitDone => {
+                for name in std::mem::take(&mut self.unlisted) {
+                    self.gone(&name);
+                }
+                self.step(Input::Listed);
+            }
+        }
+    }
+
+    fn see(&mut self, lease: &Lease) {
+        let name = lease.metadata.name.clone().unwrap_or_default();
+        self.unlisted.remove(&name);
+        self.known.insert(name);
+        match known(lease) {
+            Some(Known::Table(table, lock)) => self.step(Input::TableSeen { table, lock }),
+            Some(Known::Member(id, record, lock)) => self.step(Input::MemberSeen { id, record, lock }),
+            None => (),
+        }
+    }
+
+    fn gone(&mut self, name: &str) {
+        if !self.known.remove(name) {
+            return;
+        }
+        if name == table_lease(&self.driver.shared.settings.ring) {
+            warn!(ring = self.driver.shared.settings.ring, "the table of the ring was deleted");
+            self.step(Input::TableGone);
+        } else {
+            self.step(Input::MemberGone { id: MemberId::from(name) });
+        }
+    }
+}
+
+impl LaneHandle {
+    /// The controller, once it has its caches; nothing when the host stops before.
+    async fn bound(&self) -> Option<Arc<crate::reconcile::Controller>> {
+        let mut controller = self.controller.subscribe();
+        let bound = controller.wait_for(Option::is_some).await.ok()?;
+        bound.clone()
+    }
+}

@@ -1,0 +1,111 @@
+//! Effects that ask the API server for something, and the inputs that answer them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use polyreme_ownership::member::Refusal;
+use polyreme_ownership::{Effect, Input, Lock, MemberId, MemberRecord, Table};
+use tracing::debug;
+
+use crate::ownership::leases::{Known, Leases, WriteError};
+
+/// A request that was not answered is not asked for again before this: the state machine repeats at once
+/// what it still finds necessary.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The requests of one effect; nothing for an effect that concerns this host only.
+pub(super) fn request(leases: &Leases, me: &MemberId, effect: &Effect) -> Option<impl Future<Output = Vec<Input>> + 'static + use<>> {
+    let (leases, me) = (leases.clone(), me.clone());
+    let effect = match effect {
+        Effect::Renew { .. }
+        | Effect::WriteTable { .. }
+        | Effect::Fence { .. }
+        | Effect::CreatePlaceholder { .. }
+        | Effect::DeleteMember { .. } => effect.clone(),
+        _ => return None,
+    };
+    Some(async move {
+        match effect {
+            Effect::Renew { record, lock, .. } => vec![renew(&leases, &me, &record, lock).await],
+            Effect::WriteTable { table, lock } => write_table(&leases, table, lock).await,
+            Effect::Fence { id, record, lock } => fence(&leases, id, record, lock).await,
+            Effect::CreatePlaceholder { id } => {
+                fence(&leases, id, Arc::new(MemberRecord::placeholder()), None).await
+            }
+            Effect::DeleteMember { id, lock } => delete(&leases, id, lock).await,
+            _ => vec![],
+        }
+    })
+}
+
+async fn renew(leases: &Leases, me: &MemberId, record: &MemberRecord, lock: Option<Lock>) -> Input {
+    let is_new = lock.is_none();
+    match leases.write_member(me, record, lock).await {
+        Ok(lock) => Input::Renewed { lock },
+        Err(WriteError::Unavailable(why)) => {
+            debug!(why, "failed to renew the Lease");
+            Input::RenewFailed(Refusal::Unavailable)
+        }
+        // The namespace is missing, or being deleted.
+        Err(WriteError::Gone) if is_new => Input::RenewFailed(Refusal::Unavailable),
+        Err(WriteError::Gone | WriteError::Conflict) => match leases.read_member(me).await {
+            Ok(Some(Known::Member(_, record, lock))) => Input::RenewFailed(Refusal::Conflict { record, lock }),
+            Ok(_) => Input::RenewFailed(Refusal::Gone),
+            Err(_) => Input::RenewFailed(Refusal::Unavailable),
+        },
+    }
+}
+
+async fn write_table(leases: &Leases, table: Arc<Table>, lock: Option<Lock>) -> Vec<Input> {
+    match leases.write_table(&table, lock).await {
+        Ok(lock) => vec![Input::TableSeen { table, lock }, Input::TableAnswered { conflict: false }],
+        Err(WriteError::Unavailable(why)) => {
+            debug!(why, "failed to write the table");
+            vec![Input::TableAnswered { conflict: true }]
+        }
+        Err(WriteError::Gone | WriteError::Conflict) => {
+            let seen = match leases.read_table().await {
+                Ok(Some(Known::Table(table, lock))) => Some(Input::TableSeen { table, lock }),
+                Ok(None) => Some(Input::TableGone),
+                _ => None,
+            };
+            seen.into_iter().chain([Input::TableAnswered { conflict: true }]).collect()
+        }
+    }
+}
+
+/// Replaces the Lease of another member, or creates it.
+async fn fence(leases: &Leases, id: MemberId, record: Arc<MemberRecord>, lock: Option<Lock>) -> Vec<Input> {
+    match leases.write_member(&id, &record, lock).await {
+        Ok(lock) => {
+            let seen = Input::MemberSeen { id: id.clone(), record, lock };
+            vec![seen, Input::MemberAnswered { id, conflict: false }]
+        }
+        Err(WriteError::Unavailable(why)) => {
+            debug!(why, %id, "failed to fence");
+            tokio::time::sleep(PAUSE).await;
+            vec![Input::MemberAnswered { id, conflict: false }]
+        }
+        Err(WriteError::Gone) => {
+            vec![Input::MemberGone { id: id.clone() }, Input::MemberAnswered { id, conflict: false }]
+        }
+        Err(WriteError::Conflict) => {
+            let seen = match leases.read_member(&id).await {
+                Ok(Some(Known::Member(id, record, lock))) => Some(Input::MemberSeen { id, record, lock }),
+                Ok(None) => Some(Input::MemberGone { id: id.clone() }),
+                _ => None,
+            };
+            seen.into_iter().chain([Input::MemberAnswered { id, conflict: true }]).collect()
+        }
+    }
+}
+
+async fn delete(leases: &Leases, id: MemberId, lock: Lock) -> Vec<Input> {
+    let deleted = leases.delete_member(&id, lock).await;
+    if let Err(WriteError::Unavailable(why)) = &deleted {
+        debug!(why, %id, "failed to delete the Lease of a dead member");
+        tokio::time::sleep(PAUSE).await;
+    }
+    let gone = matches!(deleted, Ok(()) | Err(WriteError::Gone)).then(|| Input::MemberGone { id: id.clone() });
+    gone.into_iter().chain([Input::MemberAnswered { id, conflict: false }]).collect()
+}
