@@ -436,6 +436,12 @@ impl Member {
         self.table().is_some_and(|table| table.slots != self.config.slots || table.key != self.config.key)
     }
 
+    /// The other members as this one sees them, and for how long each has been silent.
+    pub fn others(&self, now: Duration) -> impl Iterator<Item = (&MemberId, &MemberRecord, Duration)> {
+        let silence = move |seen| self.view.silence(seen, now);
+        self.view.members.iter().map(move |(id, seen)| (id, &*seen.record, silence(seen)))
+    }
+
     /// What it would publish now.
     #[must_use]
     pub fn record(&self) -> MemberRecord {

@@ -284,13 +284,27 @@ pub(crate) mod tests {
 // TEMPORARY (lead): replaced by the cache branch.
 impl Cache {
     /// tmp
-    pub fn keys_of(&self, lane: &crate::ownership::LaneSlots, slots: &polyreme_ownership::SlotSet) -> Vec<ObjectKey> {
+    pub fn keys_of(
+        &self,
+        lane: &crate::ownership::LaneSlots,
+        slots: &polyreme_ownership::SlotSet,
+    ) -> Vec<ObjectKey> {
         let api = &self.resource.api;
-        self.all().into_iter().filter(|o| {
-            let namespace = o.key.namespace.as_deref().unwrap_or_default();
-            let root = polyreme_ownership::slots::Root { group: &api.group, resource: &api.plural, namespace, name: &o.key.name, uid: &o.uid };
-            slots.contains(lane.slot(&root))
-        }).map(|o| o.key.clone()).collect()
+        self.all()
+            .into_iter()
+            .filter(|o| {
+                let namespace = o.key.namespace.as_deref().unwrap_or_default();
+                let root = polyreme_ownership::slots::Root {
+                    group: &api.group,
+                    resource: &api.plural,
+                    namespace,
+                    name: &o.key.name,
+                    uid: &o.uid,
+                };
+                slots.contains(lane.slot(&root))
+            })
+            .map(|o| o.key.clone())
+            .collect()
     }
 }
 impl Caches {
@@ -298,6 +312,18 @@ impl Caches {
     pub fn evict(&self, _lane: &crate::ownership::LaneSlots) {}
 }
 /// tmp
-pub async fn prewarm(_: &[Arc<Cache>], _: kube::Client, _: &crate::ownership::LaneSlots, _: &polyreme_ownership::SlotSet) {}
+pub async fn prewarm(
+    _: &[Arc<Cache>],
+    _: kube::Client,
+    _: &crate::ownership::LaneSlots,
+    _: &polyreme_ownership::SlotSet,
+) {
+}
 /// tmp
-pub async fn catch_up(_: &[Arc<Cache>], _: kube::Client, _: &crate::ownership::LaneSlots, _: &polyreme_ownership::SlotSet) {}
+pub async fn catch_up(
+    _: &[Arc<Cache>],
+    _: kube::Client,
+    _: &crate::ownership::LaneSlots,
+    _: &polyreme_ownership::SlotSet,
+) {
+}

@@ -170,6 +170,7 @@ impl Host {
             client: &self.client,
             caches: &self.caches,
             readiness: &self.readiness,
+            metrics: &self.metrics,
         };
         let controllers = loaded.iter().map(|loaded| &loaded.config);
         let rings = Rings::join(&around, controllers, &mut self.background.lock());

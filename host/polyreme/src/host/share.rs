@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 use crate::admin::Readiness;
 use crate::cache::Caches;
 use crate::config::{ControllerConfig, HostConfig, OrdinalConfig, Strategy};
+use crate::metrics::Metrics;
+use crate::ownership::ring::Surroundings as RingSurroundings;
 use crate::ownership::{LaneSlots, Ring, RingClock, RingSettings};
 use crate::reconcile::Controller;
 
@@ -39,6 +41,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) client: &'a Client,
     pub(super) caches: &'a Arc<Caches>,
     pub(super) readiness: &'a Readiness,
+    pub(super) metrics: &'a Metrics,
 }
 
 impl Rings {
@@ -62,8 +65,13 @@ impl Rings {
                 config: around.config.ownership.clone(),
                 controllers,
             };
-            let (client, caches) = (around.client.clone(), Arc::clone(around.caches));
-            let ring = Ring::start(settings, client, caches, around.readiness.clone(), background);
+            let around = RingSurroundings {
+                client: around.client.clone(),
+                caches: Arc::clone(around.caches),
+                readiness: around.readiness.clone(),
+                metrics: around.metrics.ring(ring),
+            };
+            let ring = Ring::start(settings, around, background);
             (ring.name.clone(), Arc::new(ring))
         };
         Self { rings: by_ring.into_iter().map(join).collect() }

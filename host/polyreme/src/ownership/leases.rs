@@ -24,6 +24,7 @@ use crate::clock::unix_nanos;
 #[derive(Clone)]
 pub(super) struct Leases {
     api: Api<Lease>,
+    namespace: Arc<str>,
     ring: Arc<str>,
     /// Written as holder of the table.
     identity: Arc<str>,
@@ -63,6 +64,7 @@ impl Leases {
     ) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
+            namespace: namespace.into(),
             ring: ring.into(),
             identity: identity.into(),
             duration: timing.hold_for,
@@ -72,6 +74,10 @@ impl Leases {
 
     pub(super) fn api(&self) -> Api<Lease> {
         self.api.clone()
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Selects the Leases of the ring.
@@ -95,8 +101,10 @@ impl Leases {
     }
 
     pub(super) async fn delete_member(&self, id: &MemberId, lock: Lock) -> Result<(), WriteError> {
-        let preconditions =
-            Preconditions { uid: Some(lock.uid.to_string()), resource_version: Some(lock.version.to_string()) };
+        let preconditions = Preconditions {
+            uid: Some(lock.uid.to_string()),
+            resource_version: Some(lock.version.to_string()),
+        };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         self.answered(self.api.delete(id.as_str(), &params)).await.map(drop)
     }
@@ -121,10 +129,14 @@ impl Leases {
         } else {
             self.answered(self.api.create(&params, &lease)).await?
         };
-        lock_of(&written).ok_or_else(|| WriteError::Unavailable("the answer has no resourceVersion".to_owned()))
+        lock_of(&written)
+            .ok_or_else(|| WriteError::Unavailable("the answer has no resourceVersion".to_owned()))
     }
 
-    async fn answered<T>(&self, request: impl Future<Output = Result<T, KubeError>>) -> Result<T, WriteError> {
+    async fn answered<T>(
+        &self,
+        request: impl Future<Output = Result<T, KubeError>>,
+    ) -> Result<T, WriteError> {
         match tokio::time::timeout(self.timeout, request).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(KubeError::Api(status))) if status.code == 409 => Err(WriteError::Conflict),
@@ -175,7 +187,8 @@ pub(super) fn known(lease: &Lease) -> Option<Known> {
     let metadata = &lease.metadata;
     let name = metadata.name.as_deref()?;
     let lock = lock_of(lease)?;
-    let annotation = |key: &str| metadata.annotations.as_ref().and_then(|all| all.get(key)).map(String::as_str);
+    let annotation =
+        |key: &str| metadata.annotations.as_ref().and_then(|all| all.get(key)).map(String::as_str);
     let role = metadata.labels.as_ref().and_then(|labels| labels.get(ROLE_LABEL)).map(String::as_str);
     match role {
         Some(ROLE_TABLE) => match Table::decode(annotation(TABLE_ANNOTATION).unwrap_or_default()) {

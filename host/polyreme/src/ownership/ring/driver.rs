@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::ExponentialBuilder;
-use futures::stream::BoxStream;
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt as _, watcher as kube_watcher};
@@ -20,7 +20,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::requests::request;
+use super::publish::{Handovers, check_overlap, publish};
+use super::requests::{Answer, request};
 use super::{LaneHandle, Shared, State};
 use crate::cache;
 use crate::ownership::leases::{Known, known};
@@ -45,12 +46,17 @@ pub(super) struct Driver {
 struct Incarnation<'a> {
     driver: &'a Driver,
     member: Member,
-    tasks: JoinSet<Vec<Input>>,
+    tasks: JoinSet<Answer>,
     /// Members and table that the list under way has not shown yet.
     unlisted: BTreeSet<String>,
     /// Names of all Leases seen, so that a list can tell which vanished.
     known: BTreeSet<String>,
     draining: bool,
+    handovers: Handovers,
+    /// Why the last renewal failed, until one succeeds.
+    trouble: Option<String>,
+    /// When the watch last showed anything.
+    heard_at: Duration,
     end: Option<End>,
 }
 
@@ -122,6 +128,9 @@ impl<'a> Incarnation<'a> {
             unlisted: BTreeSet::new(),
             known: BTreeSet::new(),
             draining: false,
+            handovers: Handovers::default(),
+            trouble: None,
+            heard_at: driver.shared.clock.now(),
             end: None,
         }
     }
@@ -144,7 +153,9 @@ impl<'a> Incarnation<'a> {
                     None => events = self.driver.events(),
                 },
                 Some(done) = self.tasks.join_next() => {
-                    done.into_iter().flatten().for_each(|input| self.step(input));
+                    for done in done.into_iter() {
+                        self.hear(done);
+                    }
                 }
                 () = shared.drained.notified(), if self.draining => (),
                 () = leave.cancelled(), if !is_leaving => {
@@ -153,9 +164,45 @@ impl<'a> Incarnation<'a> {
                 }
                 () = tokio::time::sleep_until(wake) => self.step(Input::Tick),
             }
+            if self.is_deaf() {
+                events = self.driver.events();
+            }
             self.report_drained();
             self.enforce_validity();
+            publish(&shared, &self.member, self.driver.lanes.iter());
         }
+    }
+
+    /// The own Lease changes with every renewal: a watch that has not shown that for so long is dead,
+    /// although nobody has told this host.
+    fn is_deaf(&mut self) -> bool {
+        let now = self.driver.shared.clock.now();
+        let hold_for = self.member.config().timing.hold_for;
+        let is_deaf =
+            now > self.heard_at + hold_for && self.member.valid_until().is_some_and(|until| until > now);
+        if is_deaf {
+            warn!(
+                ring = self.driver.shared.settings.ring,
+                "the watch of the Leases is silent: starting it anew"
+            );
+            self.heard_at = now;
+        }
+        is_deaf
+    }
+
+    /// The end of a task.
+    fn hear(&mut self, done: Answer) {
+        if let Some(trouble) = done.trouble {
+            if trouble.is_some() && trouble != self.trouble {
+                let why = trouble.as_deref().unwrap_or_default();
+                warn!(
+                    ring = self.driver.shared.settings.ring,
+                    "failed to renew the Lease of this host: {why}"
+                );
+            }
+            self.trouble = trouble;
+        }
+        done.inputs.into_iter().for_each(|input| self.step(input));
     }
 
     fn next_wake(&self) -> tokio::time::Instant {
@@ -183,13 +230,18 @@ impl<'a> Incarnation<'a> {
         }
         let is_member = self.member.table().is_some() && !self.member.disagrees();
         self.driver.ready(match (is_over, is_member) {
-            (true, _) => Err("the Lease of this host is not renewed: no contact with the API server".to_owned()),
+            (true, _) => Err(self.why_not_valid()),
             (false, true) => Ok(()),
             (false, false) => Err(self.why_no_member()),
         });
         if is_member && !is_over && *self.driver.state.borrow() == State::Outside {
             self.driver.state.send_replace(State::Member);
         }
+    }
+
+    fn why_not_valid(&self) -> String {
+        let why = self.trouble.as_deref().unwrap_or("no contact with the API server");
+        format!("this host reconciles nothing, because its Lease is not renewed: {why}")
     }
 
     fn why_no_member(&self) -> String {
@@ -242,11 +294,12 @@ impl<'a> Incarnation<'a> {
     fn prepare(&mut self, Slots { lane, slots }: Slots) {
         let Some(handle) = self.lane(&lane) else { return };
         handle.slots.set(&slots, SlotState::Waiting);
+        self.handovers.begin(&lane, slots.iter(), self.driver.shared.clock.now());
         let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
         self.tasks.spawn(async move {
-            let Some(controller) = handle.bound().await else { return vec![] };
+            let Some(controller) = handle.bound().await else { return Answer::default() };
             cache::prewarm(&controller.caches, client, &handle.slots, &slots).await;
-            vec![]
+            Answer::default()
         });
     }
 
@@ -255,16 +308,21 @@ impl<'a> Incarnation<'a> {
         handle.slots.set(&slots.slots, SlotState::Barrier { epoch });
         let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
         self.tasks.spawn(async move {
-            let Some(controller) = handle.bound().await else { return vec![] };
+            let Some(controller) = handle.bound().await else { return Answer::default() };
             cache::catch_up(&controller.caches, client, &handle.slots, &slots.slots).await;
-            vec![Input::BarrierPassed { slots, epoch }]
+            vec![Input::BarrierPassed { slots, epoch }].into()
         });
     }
 
     /// Owned from now on; everything in them is looked at once.
-    fn start(&self, slots: &Slots, epoch: u64) {
+    fn start(&mut self, slots: &Slots, epoch: u64) {
         let Some(handle) = self.lane(&slots.lane) else { return };
         handle.slots.set(&slots.slots, SlotState::Owned { epoch });
+        let now = self.driver.shared.clock.now();
+        for slot in slots.slots.iter() {
+            let took = self.handovers.end(&slots.lane, slot, now).unwrap_or_default();
+            self.driver.shared.metrics.gained(1, took);
+        }
         let controller = handle.controller.borrow().clone();
         let keys = controller.as_ref().map(|c| c.primaries.keys_of(&handle.slots, &slots.slots));
         let keys = keys.unwrap_or_default();
@@ -280,7 +338,10 @@ impl<'a> Incarnation<'a> {
         let Some(handle) = self.lane(&slots.lane) else { return };
         let mut draining = BTreeMap::new();
         for (lane, slot, state) in self.member.slots() {
-            if *lane == slots.lane && slots.slots.contains(slot) && matches!(state, SlotState::Draining { .. }) {
+            if *lane == slots.lane
+                && slots.slots.contains(slot)
+                && matches!(state, SlotState::Draining { .. })
+            {
                 let SlotState::Draining { epoch } = state else { continue };
                 draining.entry(epoch).or_insert_with(SlotSet::default).insert(slot);
             }
@@ -290,11 +351,12 @@ impl<'a> Incarnation<'a> {
         }
         info!(controller = %slots.lane, slots = slots.slots.len(), "releasing slots");
         self.draining = true;
+        self.handovers.begin(&slots.lane, slots.slots.iter(), self.driver.shared.clock.now());
         let (lane, deadline) = (Arc::clone(&handle.slots), self.driver.shared.settings.config.drain_timeout);
         self.tasks.spawn(async move {
             tokio::time::sleep(deadline).await;
             lane.revoke_draining(&slots.slots);
-            vec![]
+            Answer::default()
         });
     }
 
@@ -306,6 +368,10 @@ impl<'a> Incarnation<'a> {
         for (lane, handle) in &self.driver.lanes {
             let slots = handle.slots.drained();
             if !slots.is_empty() {
+                for slot in slots.iter() {
+                    let took = self.handovers.end(lane, slot, self.driver.shared.clock.now());
+                    self.driver.shared.metrics.released(1, took.unwrap_or_default());
+                }
                 self.step(Input::Drained(Slots { lane: lane.clone(), slots }));
             }
         }
@@ -321,11 +387,12 @@ impl<'a> Incarnation<'a> {
         self.tasks.spawn(async move {
             caches.evict(&lane);
             controller.iter().for_each(|controller| controller.forget_released());
-            vec![]
+            Answer::default()
         });
     }
 
     fn observe(&mut self, event: Event<Lease>) {
+        self.heard_at = self.driver.shared.clock.now();
         match event {
             Event::Init => self.unlisted = self.known.clone(),
             Event::InitApply(lease) | Event::Apply(lease) => self.see(&lease),
@@ -345,7 +412,10 @@ impl<'a> Incarnation<'a> {
         self.known.insert(name);
         match known(lease) {
             Some(Known::Table(table, lock)) => self.step(Input::TableSeen { table, lock }),
-            Some(Known::Member(id, record, lock)) => self.step(Input::MemberSeen { id, record, lock }),
+            Some(Known::Member(id, record, lock)) => {
+                check_overlap(&self.driver.shared, &self.member, id.as_str(), &record);
+                self.step(Input::MemberSeen { id, record, lock });
+            }
             None => (),
         }
     }

@@ -9,6 +9,7 @@
 //! there: slots that it is given before that wait at the barrier.
 
 mod driver;
+mod publish;
 mod requests;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::admin::Readiness;
 use crate::cache::Caches;
 use crate::config::{OwnershipConfig, Strategy};
 use crate::identity::Identity;
+use crate::metrics::RingMetrics;
 use crate::random::HostRandom;
 use crate::reconcile::Controller;
 use driver::Driver;
@@ -83,19 +85,27 @@ pub(super) struct Shared {
     pub(super) caches: Arc<Caches>,
     pub(super) clock: RingClock,
     pub(super) readiness: Readiness,
+    pub(super) metrics: RingMetrics,
     pub(super) drained: Arc<Notify>,
+}
+
+/// What a ring needs of its host.
+pub struct Surroundings {
+    /// The connection to the API server.
+    pub client: Client,
+    /// What is cached of slots that are given away is dropped.
+    pub caches: Arc<Caches>,
+    /// Whether this host is a member shows here.
+    pub readiness: Readiness,
+    /// `polyreme_slots_owned` and its kin.
+    pub metrics: RingMetrics,
 }
 
 impl Ring {
     /// Joins the ring in the background, in a task of `background`.
     #[must_use]
-    pub fn start(
-        settings: RingSettings,
-        client: Client,
-        caches: Arc<Caches>,
-        readiness: Readiness,
-        background: &mut JoinSet<()>,
-    ) -> Self {
+    pub fn start(settings: RingSettings, around: Surroundings, background: &mut JoinSet<()>) -> Self {
+        let Surroundings { client, caches, readiness, metrics } = around;
         let clock = RingClock::new();
         let drained = Arc::new(Notify::new());
         let OwnershipConfig { slots, key, timing, .. } = settings.config;
@@ -115,7 +125,8 @@ impl Ring {
         let name = settings.ring.clone();
         let leave = CancellationToken::new();
         let (state, receiver) = watch::channel(State::Outside);
-        let shared = Arc::new(Shared { settings, leases, client, caches, clock, readiness, drained });
+        let shared =
+            Arc::new(Shared { settings, leases, client, caches, clock, readiness, metrics, drained });
         let driver = Driver::new(shared, lanes.clone(), state);
         background.spawn(driver.run(leave.clone()));
         Self { name, lanes, leave, state: receiver }
@@ -168,7 +179,11 @@ impl Shared {
             timing: config.timing,
             slots: config.slots,
             key: config.key,
-            placement: if config.strategy == Strategy::Leader { Placement::Leader } else { Placement::Sharded },
+            placement: if config.strategy == Strategy::Leader {
+                Placement::Leader
+            } else {
+                Placement::Sharded
+            },
             settle: config.settle,
             damping: (config.rebalance.burst, config.rebalance.per_minute),
             knew_ring,

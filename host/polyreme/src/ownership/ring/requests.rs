@@ -13,8 +13,27 @@ use crate::ownership::leases::{Known, Leases, WriteError};
 /// what it still finds necessary.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// What came of a task.
+#[derive(Default)]
+pub(super) struct Answer {
+    /// For the state machine, in this order.
+    pub(super) inputs: Vec<Input>,
+    /// After a renewal: why it failed, if it did.
+    pub(super) trouble: Option<Option<String>>,
+}
+
+impl From<Vec<Input>> for Answer {
+    fn from(inputs: Vec<Input>) -> Self {
+        Self { inputs, trouble: None }
+    }
+}
+
 /// The requests of one effect; nothing for an effect that concerns this host only.
-pub(super) fn request(leases: &Leases, me: &MemberId, effect: &Effect) -> Option<impl Future<Output = Vec<Input>> + 'static + use<>> {
+pub(super) fn request(
+    leases: &Leases,
+    me: &MemberId,
+    effect: &Effect,
+) -> Option<impl Future<Output = Answer> + use<>> {
     let (leases, me) = (leases.clone(), me.clone());
     let effect = match effect {
         Effect::Renew { .. }
@@ -26,34 +45,40 @@ pub(super) fn request(leases: &Leases, me: &MemberId, effect: &Effect) -> Option
     };
     Some(async move {
         match effect {
-            Effect::Renew { record, lock, .. } => vec![renew(&leases, &me, &record, lock).await],
-            Effect::WriteTable { table, lock } => write_table(&leases, table, lock).await,
-            Effect::Fence { id, record, lock } => fence(&leases, id, record, lock).await,
+            Effect::Renew { record, lock, .. } => renew(&leases, &me, &record, lock).await,
+            Effect::WriteTable { table, lock } => write_table(&leases, table, lock).await.into(),
+            Effect::Fence { id, record, lock } => fence(&leases, id, record, lock).await.into(),
             Effect::CreatePlaceholder { id } => {
-                fence(&leases, id, Arc::new(MemberRecord::placeholder()), None).await
+                fence(&leases, id, Arc::new(MemberRecord::placeholder()), None).await.into()
             }
-            Effect::DeleteMember { id, lock } => delete(&leases, id, lock).await,
-            _ => vec![],
+            Effect::DeleteMember { id, lock } => delete(&leases, id, lock).await.into(),
+            _ => Answer::default(),
         }
     })
 }
 
-async fn renew(leases: &Leases, me: &MemberId, record: &MemberRecord, lock: Option<Lock>) -> Input {
+async fn renew(leases: &Leases, me: &MemberId, record: &MemberRecord, lock: Option<Lock>) -> Answer {
     let is_new = lock.is_none();
-    match leases.write_member(me, record, lock).await {
-        Ok(lock) => Input::Renewed { lock },
-        Err(WriteError::Unavailable(why)) => {
-            debug!(why, "failed to renew the Lease");
-            Input::RenewFailed(Refusal::Unavailable)
+    let (input, trouble) = match leases.write_member(me, record, lock).await {
+        Ok(lock) => (Input::Renewed { lock }, None),
+        Err(WriteError::Unavailable(why)) => (Input::RenewFailed(Refusal::Unavailable), Some(why)),
+        Err(WriteError::Gone) if is_new => {
+            let why = format!(
+                "there is no namespace {}; create it, or set ownership.namespace",
+                leases.namespace()
+            );
+            (Input::RenewFailed(Refusal::Unavailable), Some(why))
         }
-        // The namespace is missing, or being deleted.
-        Err(WriteError::Gone) if is_new => Input::RenewFailed(Refusal::Unavailable),
-        Err(WriteError::Gone | WriteError::Conflict) => match leases.read_member(me).await {
-            Ok(Some(Known::Member(_, record, lock))) => Input::RenewFailed(Refusal::Conflict { record, lock }),
-            Ok(_) => Input::RenewFailed(Refusal::Gone),
-            Err(_) => Input::RenewFailed(Refusal::Unavailable),
-        },
-    }
+        Err(WriteError::Gone | WriteError::Conflict) => {
+            let refusal = match leases.read_member(me).await {
+                Ok(Some(Known::Member(_, record, lock))) => Refusal::Conflict { record, lock },
+                Ok(_) => Refusal::Gone,
+                Err(_) => Refusal::Unavailable,
+            };
+            (Input::RenewFailed(refusal), None)
+        }
+    };
+    Answer { inputs: vec![input], trouble: Some(trouble) }
 }
 
 async fn write_table(leases: &Leases, table: Arc<Table>, lock: Option<Lock>) -> Vec<Input> {
@@ -106,6 +131,7 @@ async fn delete(leases: &Leases, id: MemberId, lock: Lock) -> Vec<Input> {
         debug!(why, %id, "failed to delete the Lease of a dead member");
         tokio::time::sleep(PAUSE).await;
     }
-    let gone = matches!(deleted, Ok(()) | Err(WriteError::Gone)).then(|| Input::MemberGone { id: id.clone() });
+    let gone =
+        matches!(deleted, Ok(()) | Err(WriteError::Gone)).then(|| Input::MemberGone { id: id.clone() });
     gone.into_iter().chain([Input::MemberAnswered { id, conflict: false }]).collect()
 }
