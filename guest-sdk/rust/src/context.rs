@@ -181,7 +181,22 @@ impl Context {
 
     /// Changes the fields that `patch` names (JSON merge patch; null removes).
     pub fn merge_patch<T: Object>(&self, object: &T, patch: &Value) -> Result<Written, Error> {
-        self.patch(object, patch, &WriteOptions::default())
+        self.merge_patch_with(object, patch, &WriteOptions::default())
+    }
+
+    /// [`Context::merge_patch`] with options: a subresource, another manager, dry run. With
+    /// `metadata.resourceVersion` in the patch it is a [conflict](Error::is_conflict) when the
+    /// object has changed since.
+    pub fn merge_patch_with<T: Object>(
+        &self,
+        object: &T,
+        patch: &Value,
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
+        let target = object.object_ref();
+        let text = patch.to_string();
+        let written = self.host.merge_patch(&target, &text, options);
+        written.map_err(|cause| api("patch", &target, cause))
     }
 
     /// Writes `status` where it differs from the status in `object`, and returns whether
@@ -201,7 +216,7 @@ impl Context {
             return Ok(false);
         };
         let options = WriteOptions::subresource("status");
-        self.patch(object, &json!({ "status": difference }), &options)?;
+        self.merge_patch_with(object, &json!({ "status": difference }), &options)?;
         Ok(true)
     }
 
@@ -226,18 +241,6 @@ impl Context {
         let json = self.host.get(&target, self.source);
         let json = json.map_err(|cause| api("get", &target, cause))?;
         decode(&json, &target)
-    }
-
-    pub(crate) fn patch<T: Object>(
-        &self,
-        object: &T,
-        patch: &Value,
-        options: &WriteOptions,
-    ) -> Result<Written, Error> {
-        let target = object.object_ref();
-        let text = patch.to_string();
-        let written = self.host.merge_patch(&target, &text, options);
-        written.map_err(|cause| api("patch", &target, cause))
     }
 
     fn remove(&self, target: ObjectRef, uid: Option<String>) -> Result<bool, Error> {

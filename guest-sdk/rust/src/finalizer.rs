@@ -6,7 +6,6 @@
 
 use serde_json::json;
 
-use crate::bindings::polyreme::controller::kubernetes::WriteOptions;
 use crate::context::Context;
 use crate::error::Error;
 use crate::resource::Object;
@@ -79,7 +78,7 @@ impl Context {
     fn set_finalizers<T: Object>(&self, object: &T, finalizers: Vec<&str>) -> Result<(), Error> {
         let version = &object.metadata().resource_version;
         let patch = json!({ "metadata": { "resourceVersion": version, "finalizers": finalizers } });
-        self.patch(object, &patch, &WriteOptions::default())?;
+        self.merge_patch(object, &patch)?;
         Ok(())
     }
 }
