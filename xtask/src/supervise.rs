@@ -3,6 +3,8 @@
 //! A test that wants to see a host survive a restart of its API server kills the process
 //! named in the pid file and waits for another one there. The new process gets the same
 //! port and data. A server that dies again and again at once is not restarted for ever.
+//! While there is a file of the pid file's name with the extension `hold`, the server stays
+//! dead: for tests of longer outages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,6 +91,9 @@ impl Server {
                 return;
             }
             failures = if clock.elapsed() < TOO_SHORT { failures + 1 } else { 0 };
+            if held_or_stopped(&self.pid_file, state) {
+                return;
+            }
             match self.start() {
                 Ok(next) => process = next,
                 Err(error) => eprintln!("failed to restart {}: {error:#}", self.name),
@@ -102,6 +107,14 @@ impl Server {
 fn ended_or_stopped(process: &mut Process, state: &State) -> bool {
     let stopped = || state.stop.load(Ordering::SeqCst);
     while !quietly(TOO_SHORT, || stopped() || process.exited().is_some()) {}
+    stopped()
+}
+
+/// Waits until nobody holds the server down; true when it is to stop.
+fn held_or_stopped(pid_file: &Path, state: &State) -> bool {
+    let hold = pid_file.with_extension("hold");
+    let stopped = || state.stop.load(Ordering::SeqCst);
+    while !quietly(TOO_SHORT, || stopped() || !hold.exists()) {}
     stopped()
 }
 
@@ -143,6 +156,21 @@ mod tests {
         let supervised = Supervised::start(server(dir.path(), "sleep 600")).unwrap();
         let first = pid(dir.path());
         assert!(to_process(first, Signal::Kill));
+        assert!(quietly(LIMIT, || pid(dir.path()) != first));
+        supervised.expect_running().unwrap();
+    }
+
+    #[test]
+    fn a_held_server_stays_dead_until_it_is_released() {
+        let dir = tempfile::tempdir().unwrap();
+        let supervised = Supervised::start(server(dir.path(), "sleep 600")).unwrap();
+        let first = pid(dir.path());
+        let hold = dir.path().join("pid.hold");
+        fs::write(&hold, "").unwrap();
+        assert!(to_process(first, Signal::Kill));
+        assert!(quietly(LIMIT, || !to_process(first, Signal::Probe)));
+        assert_eq!(pid(dir.path()), first);
+        fs::remove_file(&hold).unwrap();
         assert!(quietly(LIMIT, || pid(dir.path()) != first));
         supervised.expect_running().unwrap();
     }

@@ -19,13 +19,24 @@ pub(crate) struct Ports {
 
 /// Every request with its user and times: hosts are judged from here, not from their own
 /// logs. One event per request, when the response is complete; watches when they start.
+///
+/// Writes of probes (`tests/probe`) are kept with what was asked and what came of it: the
+/// marks in them say which reconcile wrote, the resourceVersion in which order.
 pub(crate) const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitManagedFields: true
+omitStages: [RequestReceived]
 rules:
+- level: RequestResponse
+  verbs: [create, update, patch, delete]
+  resources:
+  - group: probe.polyreme.dev
 - level: Metadata
 ";
+
+/// Far more than a suite writes: the default rotates at 100 MB, and a rotated log is half a log.
+const AUDIT_LOG_MEGABYTES: u32 = 16 * 1024;
 
 /// The oldest Kubernetes minor that knows the feature gate `ShardedListAndWatch`.
 const SHARDED_WATCH_SINCE: u32 = 36;
@@ -63,6 +74,7 @@ pub(crate) fn apiserver(binaries: &Binaries, dir: &Path, keys: &Credentials, por
         "--max-mutating-requests-inflight=400",
     ]);
     command.arg(format!("--secure-port={}", ports.apiserver));
+    command.arg(format!("--audit-log-maxsize={AUDIT_LOG_MEGABYTES}"));
     command.arg(format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd));
     for (flag, path) in apiserver_files(dir, keys) {
         command.arg(flag).arg(path);
