@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 const LOOK_EVERY: Duration = Duration::from_millis(40);
@@ -47,6 +48,23 @@ pub async fn eventually<T>(
             Err(_) => sleep(LOOK_EVERY).await,
         }
     }
+}
+
+/// The wall clock, to be compared with the times of an audit log.
+#[must_use]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Lets time pass before the next try of something that goes on until it is told to stop.
+pub(crate) async fn pause() {
+    sleep(LOOK_EVERY).await;
+}
+
+/// Lets time pass under load: for what must hold over a time, such as "nothing is written".
+/// Never a substitute for waiting for a state.
+pub async fn for_a_while(time: Duration) {
+    sleep(time).await;
 }
 
 /// How long something took.

@@ -82,9 +82,9 @@ impl ChildProcess {
     }
 
     /// A process that has ended is not signalled: its id may be somebody else's by now.
-    fn terminate(&mut self) -> Result<()> {
+    fn signal(&mut self, name: &str) -> Result<()> {
         self.expect_running()?;
-        signal("TERM", self.child.id().context("it has no process id")?)
+        signal(name, self.child.id().context("it has no process id")?)
     }
 }
 
@@ -143,7 +143,27 @@ impl Host {
         let admin = free_port()?;
         let mut configuration = configuration.clone();
         configuration["admin"] = json!({ "address": format!("127.0.0.1:{admin}") });
-        Self::launch_file(kubeconfig, context, &configuration.to_string(), Some(admin))
+        let arguments: Vec<&str> =
+            context.map(|context| ["--context", context]).into_iter().flatten().collect();
+        Self::launch_file(kubeconfig, &arguments, &configuration.to_string(), Some(admin))
+    }
+
+    /// The same as one of several hosts, under a name of its own.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn launch_member(
+        kubeconfig: &Path,
+        context: Option<&str>,
+        identity: &str,
+        configuration: &Value,
+    ) -> Result<Self> {
+        let admin = free_port()?;
+        let mut configuration = configuration.clone();
+        configuration["admin"] = json!({ "address": format!("127.0.0.1:{admin}") });
+        let mut arguments = vec!["--identity", identity];
+        arguments.extend(context.map(|context| ["--context", context]).iter().flatten());
+        Self::launch_file(kubeconfig, &arguments, &configuration.to_string(), Some(admin))
     }
 
     /// A host with this very text as its configuration, for texts that are wrong.
@@ -151,10 +171,10 @@ impl Host {
     /// # Errors
     /// When the process cannot be started.
     pub fn launch_text(kubeconfig: &Path, text: &str) -> Result<Self> {
-        Self::launch_file(kubeconfig, None, text, None)
+        Self::launch_file(kubeconfig, &[], text, None)
     }
 
-    fn launch_file(kubeconfig: &Path, context: Option<&str>, text: &str, admin: Option<u16>) -> Result<Self> {
+    fn launch_file(kubeconfig: &Path, arguments: &[&str], text: &str, admin: Option<u16>) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("polyreme-")
             .tempdir()
@@ -163,7 +183,7 @@ impl Host {
         fs::write(&config, text).context("failed to write the configuration")?;
         let mut command = Command::new(polyreme_binary()?);
         command.arg("run").arg("--config").arg(&config).arg("--kubeconfig").arg(kubeconfig);
-        command.args(context.map(|context| ["--context", context]).iter().flatten());
+        command.args(arguments);
         let process = ChildProcess::start("polyreme run", command, dir.path().join("host.log"))?;
         Ok(Self { process, admin, shows_log: true, _dir: dir })
     }
@@ -235,12 +255,36 @@ impl Host {
         self.process.child.kill().await.context("failed to kill the host")
     }
 
+    /// SIGSTOP: it does nothing, without knowing, until [`Host::resume`].
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pause(&mut self) -> Result<()> {
+        self.process.signal("STOP")
+    }
+
+    /// SIGCONT: goes on as if nothing had been.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resume(&mut self) -> Result<()> {
+        self.process.signal("CONT")
+    }
+
+    /// An error with the end of its log when it has ended.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn expect_running(&mut self) -> Result<()> {
+        self.process.expect_running()
+    }
+
     /// SIGTERM, and how it ended.
     ///
     /// # Errors
     /// When it had ended before or does not end.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
-        self.process.terminate()?;
+        self.process.signal("TERM")?;
         self.process.exit().await
     }
 

@@ -20,13 +20,19 @@ static SHARED: OnceLock<Result<InProcess, String>> = OnceLock::new();
 #[derive(Debug)]
 pub(crate) struct InProcess {
     kubeconfig: PathBuf,
-    restarts: Mutex<Link>,
+    orders: Mutex<Link>,
 }
 
-/// One request to restart at a time, one answer each.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    End,
+    Start,
+}
+
+/// One order at a time, one answer each.
 #[derive(Debug)]
 struct Link {
-    ask: SyncSender<()>,
+    ask: SyncSender<Order>,
     done: Receiver<Result<(), String>>,
 }
 
@@ -41,10 +47,19 @@ impl InProcess {
         &self.kubeconfig
     }
 
-    /// Ends the server and starts it on the same port with the same data.
-    pub(crate) fn restart(&self) -> Result<()> {
-        let link = self.restarts.lock().map_err(|_| anyhow!("another restart panicked"))?;
-        link.ask.send(()).context("failed to reach the local API server")?;
+    /// Ends the server, which keeps its data.
+    pub(crate) fn end(&self) -> Result<()> {
+        self.order(Order::End)
+    }
+
+    /// Starts the server on the same port with the same data, if it was ended.
+    pub(crate) fn begin(&self) -> Result<()> {
+        self.order(Order::Start)
+    }
+
+    fn order(&self, order: Order) -> Result<()> {
+        let link = self.orders.lock().map_err(|_| anyhow!("another order panicked"))?;
+        link.ask.send(order).context("failed to reach the local API server")?;
         link.answer()
     }
 
@@ -58,7 +73,7 @@ impl InProcess {
         thread::spawn(move || serve(&config, &file, &asked, &answer));
         let link = Link { ask, done };
         link.answer()?;
-        Ok(Self { kubeconfig, restarts: Mutex::new(link) })
+        Ok(Self { kubeconfig, orders: Mutex::new(link) })
     }
 }
 
@@ -72,26 +87,40 @@ impl Link {
 fn serve(
     config: &ServerConfig,
     kubeconfig: &Path,
-    asked: &Receiver<()>,
+    asked: &Receiver<Order>,
     answer: &SyncSender<Result<(), String>>,
 ) {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return drop(answer.send(Err(error.to_string()))),
     };
+    let mut server = None;
+    let mut order = Order::Start;
     loop {
-        let server = runtime.block_on(begin(config, kubeconfig));
-        let (server, outcome) = match server {
-            Ok(server) => (Some(server), Ok(())),
-            Err(error) => (None, Err(format!("{error:#}"))),
-        };
-        if answer.send(outcome).is_err() || asked.recv().is_err() {
+        let outcome = runtime.block_on(obey(order, &mut server, config, kubeconfig));
+        if answer.send(outcome.map_err(|error| format!("{error:#}"))).is_err() {
             return;
         }
-        if let Some(server) = server {
-            runtime.block_on(server.shutdown());
+        match asked.recv() {
+            Ok(next) => order = next,
+            Err(_) => return,
         }
     }
+}
+
+async fn obey(
+    order: Order,
+    server: &mut Option<Server>,
+    config: &ServerConfig,
+    kubeconfig: &Path,
+) -> Result<()> {
+    match (order, server.take()) {
+        (Order::End, Some(running)) => running.shutdown().await,
+        (Order::End, None) => (),
+        (Order::Start, Some(running)) => *server = Some(running),
+        (Order::Start, None) => *server = Some(begin(config, kubeconfig).await?),
+    }
+    Ok(())
 }
 
 async fn begin(config: &ServerConfig, kubeconfig: &Path) -> Result<Server> {

@@ -33,23 +33,32 @@
 
 mod apply;
 mod audit;
+mod churn;
 mod environment;
 mod eventually;
 mod guests;
 mod host;
+mod hosts;
 mod in_process;
+pub mod judge;
 mod local;
 mod metrics;
+mod probes;
+mod recorder;
 mod server;
 mod webhosting;
 
 pub use apply::{apply_files, apply_objects};
-pub use audit::{AuditLog, Request};
+pub use audit::{AuditLog, ObjectRef, Request};
+pub use churn::Churn;
 pub use environment::{guests_dir, polyreme_binary, repository};
-pub use eventually::{Stopwatch, eventually};
+pub use eventually::{Stopwatch, eventually, for_a_while, now};
 pub use guests::Guest;
 pub use host::Host;
+pub use hosts::{Hosts, RING, SLOTS};
 pub use local::LocalServer;
 pub use metrics::Metrics;
-pub use server::{Kind, Namespace, Server, exclusive_server, server};
+pub use probes::Probes;
+pub use recorder::Recorder;
+pub use server::{Kind, Namespace, Outage, Server, exclusive_server, server};
 pub use webhosting::{Child, Webhosting, example_configuration, install_definitions};

@@ -139,15 +139,23 @@ impl Server {
     /// # Errors
     /// When it does not come back in time.
     pub async fn restart(&self) -> Result<()> {
+        self.take_down()?.end().await
+    }
+
+    /// Ends the server without warning; nobody can reach it until the outage ends.
+    ///
+    /// # Errors
+    /// When the caller does not have the server alone, or it cannot be ended.
+    pub fn take_down(&self) -> Result<Outage<'_>> {
         ensure!(
             matches!(self._turn, Turn::Alone { .. }),
-            "only a test that has the server alone may restart it"
+            "only a test that has the server alone may take it down"
         );
-        match &self.backing {
-            Backing::Supervised { pid_file } => restart_supervised(pid_file).await?,
-            Backing::InProcess(server) => server.restart()?,
-        }
-        self.wait_until_ready().await
+        let old_process = match &self.backing {
+            Backing::Supervised { pid_file } => kill_and_hold(pid_file)?,
+            Backing::InProcess(server) => server.end().map(|()| String::new())?,
+        };
+        Ok(Outage { server: self, old_process })
     }
 
     async fn wait_until_ready(&self) -> Result<()> {
@@ -181,15 +189,60 @@ async fn client_of(kubeconfig: &Path, context: Option<&str>) -> Result<Client> {
     Client::try_from(config).context("failed to make a client")
 }
 
-async fn restart_supervised(pid_file: &Path) -> Result<()> {
-    let old = fs::read_to_string(pid_file).context("failed to read the server's pid")?;
-    signal("KILL", old.trim().parse().context("failed to parse the server's pid")?)?;
-    eventually("a new process of the API server", READY_LIMIT, async || {
-        let new = fs::read_to_string(pid_file)?;
-        ensure!(new != old, "still {old}");
-        Ok(())
-    })
-    .await
+/// A time without an API server; dropping it ends it as well, without waiting.
+#[derive(Debug)]
+#[must_use = "the server comes back when this is dropped"]
+pub struct Outage<'a> {
+    server: &'a Server,
+    old_process: String,
+}
+
+impl Outage<'_> {
+    /// Starts the server and waits until it is ready, with its data.
+    ///
+    /// # Errors
+    /// When it does not come back in time.
+    pub async fn end(self) -> Result<()> {
+        self.release()?;
+        if let Backing::Supervised { pid_file } = &self.server.backing {
+            eventually("a new process of the API server", READY_LIMIT, async || {
+                let new = fs::read_to_string(pid_file)?;
+                ensure!(new != self.old_process, "still {new}");
+                Ok(())
+            })
+            .await?;
+        }
+        self.server.wait_until_ready().await
+    }
+
+    fn release(&self) -> Result<()> {
+        match &self.server.backing {
+            Backing::Supervised { pid_file } => {
+                fs::remove_file(hold_of(pid_file)).context("failed to release the API server")
+            }
+            Backing::InProcess(server) => server.begin(),
+        }
+    }
+}
+
+impl Drop for Outage<'_> {
+    fn drop(&mut self) {
+        // After `end` there is nothing left to release.
+        let _ = self.release();
+    }
+}
+
+/// Kills the process whose supervisor lets it be while there is a hold; returns its id.
+fn kill_and_hold(pid_file: &Path) -> Result<String> {
+    fs::write(hold_of(pid_file), "").context("failed to hold the API server")?;
+    let process = fs::read_to_string(pid_file).context("failed to read the server's pid")?;
+    signal("KILL", process.trim().parse().context("failed to parse the server's pid")?)?;
+    Ok(process)
+}
+
+/// As `xtask/src/supervise.rs` looks for it.
+fn hold_of(pid_file: &Path) -> PathBuf {
+    pid_file.with_extension("hold")
 }
 
 /// A namespace of one test.

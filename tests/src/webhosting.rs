@@ -388,7 +388,7 @@ fn adapt_readier(controller: &mut Value, kind: Kind) {
 }
 
 /// What `deploy/` gives a host's service account, given to the test's host users.
-async fn allow_hosts(client: &Client) -> Result<()> {
+pub(crate) async fn allow_hosts(client: &Client) -> Result<()> {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
