@@ -7,6 +7,8 @@
 mod configurations;
 mod hostile;
 mod modules;
+mod ownership;
+mod ownership_figures;
 mod restarts;
 mod scale;
 mod webhosting;

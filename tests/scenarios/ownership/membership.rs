@@ -1,0 +1,125 @@
+//! Hosts come and go as planned.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use polyreme_tests::judge::figures::{Handover, Spread, handovers};
+use polyreme_tests::judge::rules::repeats;
+use polyreme_tests::{Churn, Hosts, Kind, now};
+use serde_json::json;
+
+use super::{Evidence, Stage};
+
+const PROBES: usize = 120;
+/// Each probe is changed every 2 s.
+const CHANGES_PER_SECOND: u32 = 60;
+/// Changes that reach every probe at least once.
+const A_ROUND: u64 = 2 * PROBES as u64;
+/// A planned handover waits for no timer. The goal is 1 s; a busy machine gets time, and all
+/// of it is less than the time after which a silent host would be given up (6 s).
+const PLANNED_LIMIT: Duration = Duration::from_secs(5);
+
+/// Everybody got something to do.
+fn ensure_divided(evidence: &Evidence, hosts: usize) -> Result<()> {
+    let share = evidence.watched.reconciles_by_host(k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+    let least = PROBES / hosts / 3;
+    let everybody = (0..hosts).all(|index| share.get(&Hosts::name(index)).is_some_and(|got| *got >= least));
+    ensure!(everybody, "not everybody got at least {least}: {share:?}");
+    Ok(())
+}
+
+fn ensure_without_gap(what: &str, moved: &[Handover]) -> Result<()> {
+    let gaps = Spread::of(moved.iter().map(Handover::gap).collect());
+    println!("{what}: {gaps}");
+    ensure!(gaps.count > 0, "{what} moved nothing");
+    ensure!(gaps.max <= PLANNED_LIMIT, "{what} left work waiting: {gaps}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn three_hosts_divide_the_work() -> Result<()> {
+    let stage = Stage::with_hosts(3, PROBES, &json!({})).await?;
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    ensure_divided(&evidence, 3)
+}
+
+#[tokio::test]
+async fn work_goes_on_while_a_host_joins_and_another_leaves() -> Result<()> {
+    let mut stage = Stage::with_hosts(3, PROBES, &json!({})).await?;
+    let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
+    churn.wait_for(A_ROUND / 2).await?;
+
+    let joined = stage.hosts.start(3)?;
+    stage.hosts.start_all([]).await?;
+    churn.wait_for(A_ROUND).await?;
+    let left = stage.hosts.leave(0).await?;
+    stage.hosts.wait_for_division().await?;
+    churn.wait_for(A_ROUND).await?;
+    stage.settle(churn).await?;
+
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    ensure_divided(&evidence, 4)?;
+    println!("{} reconciles were interrupted", repeats(&evidence.watched).len());
+    let after_the_join = handovers(evidence.timed(), joined);
+    let to_the_newcomer: Vec<_> = after_the_join.into_iter().filter(|one| one.taken < left).collect();
+    ensure_without_gap("the join", &to_the_newcomer)?;
+    ensure!(to_the_newcomer.iter().all(|one| one.to == Hosts::name(3)), "the join moved more than it had to");
+    let from_the_leaver = handovers(evidence.timed(), left);
+    ensure_without_gap("the leave", &from_the_leaver)
+}
+
+#[tokio::test]
+async fn a_rebalance_writes_to_no_object() -> Result<()> {
+    let mut stage = Stage::with_hosts(3, PROBES, &json!({})).await?;
+    let from = now();
+    stage.hosts.start_all([3]).await?;
+    stage.hosts.leave(1).await?;
+    stage.hosts.wait_for_division().await?;
+    stage.hosts.kill(2).await?;
+    stage.hosts.wait_for_division().await?;
+    let to = now();
+
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    let written = evidence.watched.host_writes(from, to).count();
+    ensure!(written == 0, "{written} writes to objects");
+    if stage.server.kind() == Kind::Real {
+        let asked = evidence.requests(from, to);
+        println!("a join, a leave and a takeover: {asked}");
+        ensure!(asked.about("leases") > 0, "the audit log shows no ring at all");
+        let writes = evidence.requests.iter().filter(|one| from <= one.received && one.is_write());
+        let mut others =
+            writes.filter(|one| one.user().starts_with("host-") && one.object_ref.resource != "leases");
+        ensure!(others.next().is_none(), "something else than Leases was written: {asked}");
+    }
+    Ok(())
+}
+
+/// The drain ends at its deadline whatever the guest does, and the successor begins after it.
+#[tokio::test]
+async fn a_reconcile_that_does_not_end_is_interrupted_before_its_object_moves() -> Result<()> {
+    let mut stage = Stage::with_hosts(2, 8, &json!({ "drainTimeout": "1s" })).await?;
+    for index in 0..8 {
+        stage.probes.change(&format!("p-{index}"), &json!({ "seq": 2, "holdMillis": 4_000 })).await?;
+    }
+    let begun = now();
+    polyreme_tests::eventually("reconciles on both hosts", super::DONE_LIMIT, async || {
+        let share = stage.recorder.history().await?.reconciles_by_host(begun);
+        ensure!(share.len() == 2, "only {share:?}");
+        Ok(())
+    })
+    .await?;
+    stage.hosts.leave(0).await?;
+    for index in 0..8 {
+        stage.probes.change(&format!("p-{index}"), &json!({ "seq": 3, "holdMillis": 0 })).await?;
+    }
+    stage.probes.wait_until_done(super::DONE_LIMIT).await?;
+
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    let cut = repeats(&evidence.watched);
+    println!("{} reconciles were interrupted", cut.len());
+    Ok(())
+}
