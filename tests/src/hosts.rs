@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::eventually::{eventually, now};
 use crate::host::Host;
-use crate::probes::Probes;
+use crate::probes::{Probes, Scope};
 use crate::server::{Kind, Server};
 
 /// Of a ring that says nothing else.
@@ -26,6 +26,7 @@ pub struct Hosts {
     kubeconfig: PathBuf,
     has_users: bool,
     ownership: Value,
+    scope: Scope,
     running: BTreeMap<usize, Host>,
 }
 
@@ -44,6 +45,7 @@ impl Hosts {
             kubeconfig: server.kubeconfig().to_owned(),
             has_users: server.kind() == Kind::Real,
             ownership: all,
+            scope: probes.scope(),
             running: BTreeMap::new(),
         }
     }
@@ -86,7 +88,7 @@ impl Hosts {
             "apiVersion": "polyreme.dev/v1alpha1",
             "kind": "HostConfiguration",
             "ownership": self.ownership,
-            "controllers": [Probes::controller(name)?],
+            "controllers": [self.scope.entry(name)?],
         }))
     }
 
@@ -130,9 +132,10 @@ impl Hosts {
     /// # Errors
     /// When one does not answer.
     pub async fn slots(&self) -> Result<BTreeMap<usize, u32>> {
+        let controller = format!("controller=\"{}\"", self.scope.controller());
         let mut slots = BTreeMap::new();
         for (index, host) in &self.running {
-            let owned = host.metrics().await?.sum("polyreme_slots_owned", &["controller=\"probe\""]);
+            let owned = host.metrics().await?.sum("polyreme_slots_owned", &[&controller]);
             // A gauge of whole slots, at most 16384.
             slots.insert(*index, owned as u32);
         }

@@ -58,7 +58,7 @@ pub use host::Host;
 pub use hosts::{Hosts, RING, SLOTS};
 pub use local::LocalServer;
 pub use metrics::Metrics;
-pub use probes::Probes;
+pub use probes::{Probes, Scope};
 pub use recorder::Recorder;
 pub use server::{Kind, Namespace, Outage, Server, exclusive_server, server};
 pub use webhosting::{Child, Webhosting, example_configuration, install_definitions};

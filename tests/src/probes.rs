@@ -20,11 +20,63 @@ const SERVED_LIMIT: Duration = Duration::from_secs(60);
 /// Requests of the test in flight while it creates objects.
 const AT_ONCE: usize = 16;
 
-/// Probes in one namespace of a server.
+/// Probes in one namespace of a server, or those that are in none.
 #[derive(Clone)]
 pub struct Probes {
     client: Client,
     namespace: String,
+    scope: Scope,
+}
+
+/// Which of the two kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// `Probe`
+    Namespaced,
+    /// `ClusterProbe`
+    Cluster,
+}
+
+impl Scope {
+    /// The guest, which is also what its controller is called.
+    #[must_use]
+    pub fn controller(self) -> &'static str {
+        match self {
+            Self::Namespaced => "probe",
+            Self::Cluster => "cluster-probe",
+        }
+    }
+
+    /// The entry of a host's configuration that runs the probe guest as this host.
+    ///
+    /// # Errors
+    /// When the guest has not been built.
+    pub fn entry(self, host: &str) -> Result<Value> {
+        let name = self.controller();
+        let module = format!("file:{}", built_guest(name)?.display());
+        Ok(json!({
+            "name": name,
+            "module": module,
+            "settings": { "host": host },
+            // Holding is done by spinning: there is no sleep in a guest.
+            "limits": { "cpuTime": "60s" },
+        }))
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Namespaced => "Probe",
+            Self::Cluster => "ClusterProbe",
+        }
+    }
+
+    fn resource(self) -> ApiResource {
+        ApiResource::from_gvk(&GroupVersionKind::gvk("probe.polyreme.dev", "v1alpha1", self.kind()))
+    }
+
+    fn everywhere(self, client: &Client) -> Api<DynamicObject> {
+        Api::all_with(client.clone(), &self.resource())
+    }
 }
 
 impl Probes {
@@ -33,11 +85,13 @@ impl Probes {
     ///
     /// # Errors
     /// When the server refuses any of it.
-    pub async fn prepare(server: &Server) -> Result<Self> {
+    pub async fn prepare(server: &Server, scope: Scope) -> Result<Self> {
         let client = server.client().await?;
         apply_files(&client, &repository().join("tests/probe/crds.yaml")).await?;
         eventually("probes being served", SERVED_LIMIT, async || {
-            everywhere(&client).list(&ListParams::default().limit(1)).await?;
+            for scope in [Scope::Namespaced, Scope::Cluster] {
+                scope.everywhere(&client).list(&ListParams::default().limit(1)).await?;
+            }
             Ok(())
         })
         .await?;
@@ -46,10 +100,16 @@ impl Probes {
         }
         remove_leftovers(&client).await?;
         let namespace = server.namespace("probes").await?.name().to_owned();
-        Ok(Self { client, namespace })
+        Ok(Self { client, namespace, scope })
     }
 
-    /// The namespace, which is also that of the ring.
+    /// Which kind they are of.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The namespace of the ring, and of the probes if they are in any.
     #[must_use]
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -61,25 +121,15 @@ impl Probes {
         &self.client
     }
 
-    /// Probes of this namespace.
+    /// The probes.
     #[must_use]
     pub fn api(&self) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource())
-    }
-
-    /// The entry of a host's configuration that runs the probe guest as this host.
-    ///
-    /// # Errors
-    /// When the guest has not been built.
-    pub fn controller(host: &str) -> Result<Value> {
-        let module = format!("file:{}", built_guest("probe")?.display());
-        Ok(json!({
-            "name": "probe",
-            "module": module,
-            "settings": { "host": host },
-            // Holding is done by spinning: there is no sleep in a guest.
-            "limits": { "cpuTime": "60s" },
-        }))
+        match self.scope {
+            Scope::Namespaced => {
+                Api::namespaced_with(self.client.clone(), &self.namespace, &self.scope.resource())
+            }
+            Scope::Cluster => self.scope.everywhere(&self.client),
+        }
     }
 
     /// Makes `count` probes `p-0`, `p-1`, … with `seq` 1, and returns their names.
@@ -100,7 +150,7 @@ impl Probes {
     /// When the server refuses it.
     pub async fn change(&self, name: &str, spec: &Value) -> Result<()> {
         let object = json!({
-            "apiVersion": GROUP_VERSION, "kind": "Probe", "metadata": { "name": name }, "spec": spec,
+            "apiVersion": GROUP_VERSION, "kind": self.scope.kind(), "metadata": { "name": name }, "spec": spec,
         });
         let merged = self.api().patch(name, &PatchParams::default(), &Patch::Merge(&object)).await;
         match merged {
@@ -130,22 +180,15 @@ impl Probes {
     }
 }
 
-/// The kind.
-pub(crate) fn resource() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("probe.polyreme.dev", "v1alpha1", "Probe"))
-}
-
-fn everywhere(client: &Client) -> Api<DynamicObject> {
-    Api::all_with(client.clone(), &resource())
-}
-
 /// A host acts on every namespace: what earlier tests left would be this one's load.
 async fn remove_leftovers(client: &Client) -> Result<()> {
-    let left = everywhere(client).list(&ListParams::default()).await.context("failed to list probes")?;
-    let namespaces: BTreeSet<_> = left.into_iter().filter_map(|probe| probe.metadata.namespace).collect();
-    for namespace in namespaces {
-        let there: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource());
-        let deleted = there.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+    let left = Scope::Namespaced.everywhere(client).list(&ListParams::default()).await;
+    let left = left.context("failed to list probes")?.into_iter();
+    let namespaces: BTreeSet<_> = left.filter_map(|probe| probe.metadata.namespace).collect();
+    let resource = Scope::Namespaced.resource();
+    let there = namespaces.iter().map(|one| Api::namespaced_with(client.clone(), one, &resource));
+    for probes in there.chain([Scope::Cluster.everywhere(client)]) {
+        let deleted = probes.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
         deleted.context("failed to delete probes")?;
     }
     Ok(())

@@ -12,123 +12,48 @@
 //! It is not well-behaved. When the end mark is refused it reads the object afresh and writes
 //! again over whatever is there: only its host can stop it.
 
-mod api;
+mod marker;
 
-use std::hint::black_box;
-use std::time::Duration;
+use polyreme_sdk::{Action, Context, Controller, Error, Manifest};
 
-use polyreme_sdk::{Action, Context, Controller, Error, Manifest, Object, Query, WriteOptions};
-use serde::Deserialize;
-use serde_json::json;
+pub use marker::{Mark, Phase, ProbeSpec, ProbeStatus, Probed, SETTINGS_SCHEMA, reconcile};
 
-pub use api::{Mark, Phase, Probe, ProbeSpec, ProbeStatus};
+polyreme_sdk::resource! {
+    /// An object whose reconciles can be told apart from outside.
+    pub struct Probe {
+        api_version: "probe.polyreme.dev/v1alpha1",
+        plural: "probes",
+        scope: Namespaced,
+        spec: ProbeSpec,
+        status: ProbeStatus,
+    }
+}
 
-/// No object has this label: the read is for the audit log only.
-const TOKEN_LABEL: &str = "probe.polyreme.dev/token";
-/// How often a reconcile that holds reads: often enough to prove that it runs.
-const READ_EVERY: Duration = Duration::from_millis(50);
-/// Writes of an end mark before the reconcile fails.
-const TRIES: usize = 3;
+impl Probed for Probe {
+    fn spec(&self) -> &ProbeSpec {
+        &self.spec
+    }
+
+    fn status(&mut self) -> &mut Option<ProbeStatus> {
+        &mut self.status
+    }
+}
 
 struct Marker;
-
-/// `settings:` of this controller.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    host: String,
-}
 
 impl Controller for Marker {
     type Primary = Probe;
 
     fn manifest() -> Manifest {
-        Manifest::new("probe").settings_schema(include_str!("settings.schema.json"))
+        Manifest::new("probe").settings_schema(SETTINGS_SCHEMA)
     }
 
     fn reconcile(ctx: &Context, probe: Probe) -> Result<Action, Error> {
-        let done = probe.status.as_ref().and_then(|status| status.done);
-        if probe.is_deleting() || done >= Some(probe.spec.seq) {
-            return Ok(Action::Done);
-        }
-        let mark = begin(ctx, &probe)?;
-        work(ctx, &probe, &mark)?;
-        end(ctx, &probe, mark)?;
-        Ok(Action::Done)
+        reconcile(ctx, probe).map(|()| Action::Done)
     }
 }
 
 polyreme_sdk::controller!(Marker);
-
-fn begin(ctx: &Context, probe: &Probe) -> Result<Mark, Error> {
-    let mark = Mark {
-        host: ctx.settings::<Settings>()?.host,
-        token: format!("{:016x}", ctx.random_number()),
-        phase: Phase::Begin,
-        epoch: ctx.epoch(),
-        seq: probe.spec.seq,
-    };
-    write(ctx, probe, &ProbeStatus { done: None, mark: Some(mark.clone()) })?;
-    Ok(mark)
-}
-
-fn work(ctx: &Context, probe: &Probe, mark: &Mark) -> Result<(), Error> {
-    for _ in 0..probe.spec.reads {
-        leave_trace(ctx, mark)?;
-    }
-    let until = ctx.monotonic() + Duration::from_millis(probe.spec.hold_millis);
-    while ctx.monotonic() < until {
-        leave_trace(ctx, mark)?;
-        spin(ctx, until.min(ctx.monotonic() + READ_EVERY));
-    }
-    Ok(())
-}
-
-fn end(ctx: &Context, probe: &Probe, mark: Mark) -> Result<(), Error> {
-    let done = Some(mark.seq);
-    let status = ProbeStatus { done, mark: Some(Mark { phase: Phase::End, ..mark }) };
-    let mut outcome = write(ctx, probe, &status);
-    for _ in 1..TRIES {
-        match outcome {
-            Err(error) if error.is_conflict() || error.is_not_owner() => {
-                outcome = overwrite(ctx, probe, &status);
-            }
-            _ => return outcome,
-        }
-    }
-    outcome
-}
-
-/// The whole mark every time, so that each request can be understood by itself.
-fn write(ctx: &Context, probe: &Probe, status: &ProbeStatus) -> Result<(), Error> {
-    let blank = Probe { status: None, ..probe.clone() };
-    ctx.patch_status(&blank, status).map(drop)
-}
-
-/// The same at the version that the object has now, whoever made it.
-fn overwrite(ctx: &Context, probe: &Probe, status: &ProbeStatus) -> Result<(), Error> {
-    let now: Probe = ctx.live().get(probe.name())?;
-    let version = &now.metadata.resource_version;
-    let change = json!({ "metadata": { "resourceVersion": version }, "status": status });
-    ctx.merge_patch_with(probe, &change, &WriteOptions::subresource("status")).map(drop)
-}
-
-/// A live read that names the reconcile.
-fn leave_trace(ctx: &Context, mark: &Mark) -> Result<(), Error> {
-    let namespace = ctx.object().namespace.clone().unwrap_or_default();
-    let query = Query::in_namespace(&namespace).labels(&format!("{TOKEN_LABEL}={}", mark.token));
-    ctx.live().list::<Probe>(&query).map(drop)
-}
-
-/// There is no sleep in a guest.
-fn spin(ctx: &Context, until: Duration) {
-    const TURNS: u32 = 100_000;
-    while ctx.monotonic() < until {
-        for turn in 0..TURNS {
-            black_box(turn);
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+//! Marks, on a cluster in memory.
+
 use polyreme_sdk::Reason;
 use polyreme_sdk::testing::Fake;
 use serde_json::json;

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use polyreme_tests::judge::rules::{overlaps, overwrites};
-use polyreme_tests::{Churn, Host, Hosts, Kind, Probes, eventually};
+use polyreme_tests::{Churn, Host, Hosts, Kind, eventually};
 use serde_json::json;
 
 use super::{DONE_LIMIT, Stage};
@@ -15,7 +15,7 @@ async fn a_loner(stage: &Stage, index: usize) -> Result<Host> {
     let configuration = json!({
         "apiVersion": "polyreme.dev/v1alpha1",
         "kind": "HostConfiguration",
-        "controllers": [Probes::controller(&name)?],
+        "controllers": [stage.probes.scope().entry(&name)?],
     });
     let mut host = Host::launch_as(stage.server.kubeconfig(), context, &configuration)?;
     host.wait_until_ready().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use polyreme_tests::judge::figures::{Handover, Spread, handovers};
 use polyreme_tests::judge::rules::repeats;
-use polyreme_tests::{Churn, Hosts, Kind, now};
+use polyreme_tests::{Churn, Hosts, Kind, Scope, now};
 use serde_json::json;
 
 use super::{Evidence, Stage};
@@ -42,6 +42,20 @@ async fn three_hosts_divide_the_work() -> Result<()> {
     let evidence = stage.evidence().await?;
     evidence.ensure_clean()?;
     ensure_divided(&evidence, 3)
+}
+
+#[tokio::test]
+async fn objects_in_no_namespace_are_divided_too() -> Result<()> {
+    let mut stage = Stage::set_with(Scope::Cluster, PROBES, &json!({})).await?;
+    stage.hosts.start_all(0..2).await?;
+    stage.probes.wait_until_done(super::DONE_LIMIT).await?;
+    stage.hosts.leave(1).await?;
+    let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
+    churn.wait_for(A_ROUND).await?;
+    stage.settle(churn).await?;
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    ensure_divided(&evidence, 2)
 }
 
 #[tokio::test]

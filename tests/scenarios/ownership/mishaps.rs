@@ -53,7 +53,8 @@ async fn a_host_stopped_in_the_middle_of_a_reconcile_writes_nothing_over_its_suc
 
     eventually("the successor's end", DONE_LIMIT, async || {
         let history = stage.recorder.history().await?;
-        let mut last = history.reconciles().into_values().flatten().filter(|one| one.object.0.ends_with("/p-0"));
+        let mut last =
+            history.reconciles().into_values().flatten().filter(|one| one.object.0.ends_with("/p-0"));
         let last = last.next_back().context("no reconcile")?;
         ensure!(last.by != Hosts::name(stopped) && last.ended, "the last is {last:?}");
         Ok(())

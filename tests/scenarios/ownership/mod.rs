@@ -18,7 +18,7 @@ use k8s_openapi::jiff::Timestamp;
 use polyreme_tests::judge::figures::Tally;
 use polyreme_tests::judge::rules::Faults;
 use polyreme_tests::judge::{Deed, History, ObjectName};
-use polyreme_tests::{AuditLog, Churn, Hosts, Probes, Recorder, Request, Server, exclusive_server};
+use polyreme_tests::{AuditLog, Churn, Hosts, Probes, Recorder, Request, Scope, Server, exclusive_server};
 use serde_json::Value;
 
 /// Everything that was changed being reconciled, a takeover included.
@@ -47,9 +47,14 @@ pub(super) struct Evidence {
 impl Stage {
     /// Probes that nobody reconciles yet.
     pub(super) async fn set(probes: usize, ownership: &Value) -> Result<Self> {
+        Self::set_with(Scope::Namespaced, probes, ownership).await
+    }
+
+    /// The same with probes of either kind.
+    pub(super) async fn set_with(scope: Scope, probes: usize, ownership: &Value) -> Result<Self> {
         let server = exclusive_server().await?;
         let audit = server.audit_log().map(|log| log.mark().map(|mark| (log, mark))).transpose()?;
-        let all = Probes::prepare(&server).await?;
+        let all = Probes::prepare(&server, scope).await?;
         all.create(probes).await?;
         let recorder = Recorder::start(&all).await?;
         let hosts = Hosts::new(&server, &all, ownership);
