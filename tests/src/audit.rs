@@ -38,9 +38,9 @@ pub struct Request {
     /// The body, where the audit policy keeps it (writes of probes).
     #[serde(default)]
     pub request_object: Value,
-    /// The answer's body, where the audit policy keeps it.
+    /// What is read of the answer's body, where the audit policy keeps it.
     #[serde(default)]
-    pub response_object: Value,
+    response_object: Answer,
     /// When the server received it.
     #[serde(rename = "requestReceivedTimestamp")]
     pub received: Timestamp,
@@ -69,6 +69,19 @@ pub struct ObjectRef {
     pub subresource: String,
 }
 
+/// A long log has many answers: only this is kept of each.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    metadata: AnswerMetadata,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct AnswerMetadata {
+    resource_version: Option<String>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Status {
@@ -91,6 +104,12 @@ impl Request {
     #[must_use]
     pub fn was_accepted(&self) -> bool {
         (200..300).contains(&self.response_status.code)
+    }
+
+    /// The version of the object that came of a write, where the audit policy keeps it.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.response_object.metadata.resource_version.as_deref()?.parse().ok()
     }
 
     /// The user that sent it.

@@ -135,3 +135,43 @@ fn sighting(object: &DynamicObject) -> Option<Sighting> {
 fn version_of(object: &DynamicObject) -> Option<u64> {
     object.metadata.resource_version.as_deref()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::api::{ApiResource, GroupVersionKind};
+    use kube::core::Status as ApiStatus;
+    use serde_json::json;
+
+    use super::*;
+    use crate::judge::Deed;
+
+    fn probe(version: u64, seq: i64) -> DynamicObject {
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("probe.polyreme.dev", "v1alpha1", "Probe"));
+        let mut probe = DynamicObject::new("a", &kind).within("lab");
+        probe.metadata.resource_version = Some(version.to_string());
+        probe.data = json!({ "spec": { "seq": seq } });
+        probe
+    }
+
+    #[test]
+    fn every_version_is_written_down_and_the_watch_goes_on_after_the_last() {
+        let mut tape = Tape::default();
+        for event in [WatchEvent::Added(probe(3, 1)), WatchEvent::Modified(probe(5, 2))] {
+            tape.take(event).unwrap();
+        }
+        let history = History::from_watch(&tape.sightings);
+        let deeds: Vec<_> = history.writes.iter().map(|write| (write.order, write.deed.clone())).collect();
+        assert_eq!(deeds, [(3, Deed::Changed(1)), (5, Deed::Changed(2))]);
+        assert_eq!(tape.version, "5");
+    }
+
+    #[test]
+    fn a_watch_that_cannot_be_resumed_leaves_a_hole() {
+        let mut tape = Tape::default();
+        let failed = |code| WatchEvent::Error(Box::new(ApiStatus { code, ..ApiStatus::default() }));
+        assert!(tape.take(failed(500)).is_none());
+        assert!(!tape.has_hole);
+        assert!(tape.take(failed(GONE)).is_none());
+        assert!(tape.has_hole);
+    }
+}

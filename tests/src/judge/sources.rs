@@ -84,7 +84,6 @@ impl Sighting {
 
 impl Write {
     fn from_audit(request: &Request) -> Option<Self> {
-        let version = request.response_object.pointer("/metadata/resourceVersion")?;
         let deed = match (mark_in(request), request.request_object.pointer("/spec/seq")) {
             (Some(mark), _) => Deed::Marked(mark),
             (None, Some(seq)) => Deed::Changed(seq.as_i64()?),
@@ -92,7 +91,7 @@ impl Write {
         };
         Some(Self {
             object: ObjectName::new(&request.object_ref.namespace, &request.object_ref.name),
-            order: version.as_str()?.parse().ok()?,
+            order: request.version()?,
             at: request.answered,
             by: request.user().to_owned(),
             deed,
