@@ -45,7 +45,8 @@ fn size() -> Size {
     if env::args().any(|argument| argument.contains(THIS)) { FULL } else { SMALL }
 }
 
-/// A change of membership: when it was asked for, and when everything had an owner again.
+/// A span of time. Of a change of membership: from when it was asked for until everything had
+/// an owner again.
 #[derive(Clone, Copy)]
 struct Change {
     from: Timestamp,
@@ -56,6 +57,7 @@ struct Run {
     stage: Stage,
     size: Size,
     timing: &'static str,
+    steady: Change,
     joins: Vec<Change>,
     leaves: Vec<Change>,
     deaths: Vec<(String, Change)>,
@@ -66,12 +68,15 @@ impl Run {
         let mut stage = Stage::set(size.probes, &json!({ "timing": timing })).await?;
         stage.hosts.start_all(0..3).await?;
         stage.probes.wait_until_done(DONE_LIMIT).await?;
-        Ok(Self { stage, size, timing, joins: Vec::new(), leaves: Vec::new(), deaths: Vec::new() })
+        let steady = Change { from: now(), to: now() };
+        Ok(Self { stage, size, timing, steady, joins: Vec::new(), leaves: Vec::new(), deaths: Vec::new() })
     }
 
-    async fn churn(&self) -> Result<Churn> {
+    async fn churn(&mut self) -> Result<Churn> {
+        let from = now();
         let churn = Churn::start(&self.stage.probes, self.size.changes_per_second).await?;
         churn.wait_for(self.size.probes as u64).await?;
+        self.steady = Change { from, to: now() };
         Ok(churn)
     }
 
@@ -200,7 +205,8 @@ fn report(run: &Run, evidence: &Evidence, changes: u64) -> (Table, Spread, Sprea
     table.line("changes", changes);
     let reconciles = evidence.watched.reconciles().values().map(Vec::len).sum();
     table.rules(evidence, reconciles);
-    table.line("from a change to its reconcile, all the time", Spread::of(response_times(evidence.timed())));
+    let steady = response_times(evidence.timed(), run.steady.from, run.steady.to);
+    table.line("with three hosts at rest: from a change to its reconcile", Spread::of(steady));
     let joins = table.handovers("a join", evidence, &run.joins);
     let leaves = table.handovers("a leave by SIGTERM", evidence, &run.leaves);
     let planned = if joins.p99 > leaves.p99 { joins } else { leaves };

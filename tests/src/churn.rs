@@ -15,7 +15,7 @@ use crate::probes::Probes;
 
 /// Each changes objects of its own, one at a time, so that `seq` of an object only rises.
 const WORKERS: usize = 8;
-const ACCEPTED_LIMIT: Duration = Duration::from_secs(60);
+const ACCEPTED_LIMIT: Duration = Duration::from_secs(180);
 
 /// Changes under way; dropping it ends them.
 #[derive(Debug)]

@@ -91,14 +91,14 @@ pub fn takeovers(history: &History, departed: &str, death: Timestamp, grace: Dur
     handovers.map(|one| between(death, one.taken)).collect()
 }
 
-/// From each change to the begin mark of the reconcile that saw it.
+/// From each change within a span of time to the begin mark of the reconcile that saw it.
 #[must_use]
-pub fn response_times(history: &History) -> Vec<Duration> {
+pub fn response_times(history: &History, from: Timestamp, to: Timestamp) -> Vec<Duration> {
     let reconciles = history.reconciles();
     let mut found = Vec::new();
     for (object, changes) in changes(history) {
         let of_object = reconciles.get(object).map(Vec::as_slice).unwrap_or_default();
-        for (seq, at) in changes {
+        for (seq, at) in changes.into_iter().filter(|(_, at)| from <= *at && *at < to) {
             let seen = of_object.iter().find(|one| one.seq >= seq);
             found.extend(seen.map(|one| between(at, one.begin.at)));
         }
@@ -245,7 +245,8 @@ mod tests {
     #[test]
     fn a_response_is_the_first_begin_that_saw_the_change() {
         let history = Story::new().change(1).change(2).begin("host-0", "x", 2).told();
-        assert_eq!(response_times(&history), [seconds(2), seconds(1)]);
+        assert_eq!(response_times(&history, at(0), at(9)), [seconds(2), seconds(1)]);
+        assert_eq!(response_times(&history, at(2), at(9)), [seconds(1)]);
     }
 
     #[test]
