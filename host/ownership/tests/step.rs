@@ -425,6 +425,25 @@ fn a_table_that_was_deleted_is_not_recreated_before_everybody_could_have_stopped
 }
 
 #[test]
+fn a_ring_that_lost_every_lease_goes_on_from_the_generation_that_a_member_remembers() {
+    let mut driver = Driver::new(MemberConfig { knew_generation: Some(41), ..example_config() });
+    driver.run(Input::Tick, secs(0));
+    driver.run(Input::Listed, secs(0));
+    let mut created = (1..30).flat_map(|second| {
+        let effects = driver.run(Input::Tick, secs(second)).into_iter();
+        effects.map(move |effect| (second, effect)).collect::<Vec<_>>()
+    });
+    let (second, generation) = created
+        .find_map(|(second, effect)| match effect {
+            Effect::WriteTable { table, lock: None } => Some((second, table.generation)),
+            _ => None,
+        })
+        .unwrap();
+    assert!(second >= 15, "others may still act by the old one: {second}");
+    assert_eq!(generation, 42);
+}
+
+#[test]
 fn a_member_whose_lease_vanished_while_the_table_names_it_gets_a_placeholder() {
     let mut driver = alone();
     driver.see(record_of(1, &[]), secs(1));

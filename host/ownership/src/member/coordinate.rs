@@ -309,7 +309,7 @@ impl Member {
     fn create_table(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let Some(since) = self.view.table_missing_since else { return };
         let told = self.view.members.values().filter(|seen| seen.record.table.is_some());
-        let was_there = self.config.knew_ring || self.view.last_table().is_some() || told.count() > 0;
+        let was_there = self.known_generation().is_some() || told.count() > 0;
         let patience = if was_there { self.config.timing.fence_after } else { Duration::ZERO };
         let due = since.max(self.view.contact_since) + patience + self.my_delay(now);
         if now < due || now < self.coordinator.not_before {
@@ -322,8 +322,7 @@ impl Member {
         let last = self.view.last_table().map(|last| (**last).clone());
         let Some(mut next) = plan.map(|plan| plan.table).or(last) else { return };
         let seen = self.view.members.values().map(|seen| seen.record.seen).max().unwrap_or(0);
-        let last = self.view.last_table().map_or(0, |last| last.generation);
-        next.generation = seen.max(last) + 1;
+        next.generation = seen.max(self.known_generation().unwrap_or(0)) + 1;
         if was_there {
             self.distrust(&mut next);
         }

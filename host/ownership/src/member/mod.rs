@@ -52,9 +52,10 @@ pub struct MemberConfig {
     pub settle: Duration,
     /// How many slots may move to level the load: at once, and in a minute.
     pub damping: (u32, u32),
-    /// This process was a member before and lost its Lease: if the table is gone too, somebody deleted
-    /// Leases by hand, and others may still act by them.
-    pub knew_ring: bool,
+    /// This process was a member before, knew the table at this generation, and lost its Lease: if the
+    /// table is gone too, somebody deleted Leases by hand, and others may still act by them. The next
+    /// table goes on from there: an epoch is used once.
+    pub knew_generation: Option<u64>,
     /// The rules in force.
     pub rules: Rules,
 }
@@ -429,6 +430,13 @@ impl Member {
         self.view.table()
     }
 
+    /// The newest generation of the table that this process knows of; it may be deleted by now.
+    #[must_use]
+    pub fn known_generation(&self) -> Option<u64> {
+        let last = self.view.last_table().map(|table| table.generation);
+        last.max(self.config.knew_generation)
+    }
+
     /// Whether the table has another number of slots or another key than the configuration says: then
     /// this member takes part in nothing.
     #[must_use]
@@ -480,7 +488,7 @@ pub fn example_config() -> MemberConfig {
         placement: Placement::Sharded,
         settle: Duration::from_secs(1),
         damping: (2_048, 1_024),
-        knew_ring: false,
+        knew_generation: None,
         rules: Rules::all(),
     }
 }

@@ -63,7 +63,8 @@ struct Incarnation<'a> {
 /// How an incarnation ends.
 enum End {
     Left,
-    Lost(Loss),
+    /// With the newest generation of the table that it knew.
+    Lost(Loss, Option<u64>),
 }
 
 impl Driver {
@@ -77,15 +78,17 @@ impl Driver {
 
     /// Takes part in the ring until this host has left it.
     pub(super) async fn run(self, leave: CancellationToken) {
-        let mut knew_ring = false;
+        let mut knew_generation = None;
         loop {
-            let config = self.shared.member(&self.lanes, knew_ring);
+            let config = self.shared.member(&self.lanes, knew_generation);
             let incarnation = Incarnation::new(&self, Member::new(config));
             match incarnation.run(&leave).await {
                 End::Left => break,
-                End::Lost(why) => self.start_over(why).await,
+                End::Lost(why, generation) => {
+                    self.start_over(why).await;
+                    knew_generation = generation.or(Some(0));
+                }
             }
-            knew_ring = true;
         }
         self.state.send_replace(State::Left);
     }
@@ -279,7 +282,7 @@ impl<'a> Incarnation<'a> {
             Effect::Drop(slots) => self.forget(&slots),
             Effect::Lost(why) => {
                 self.driver.lanes.values().for_each(|lane| lane.slots.lose());
-                self.end = Some(End::Lost(why));
+                self.end = Some(End::Lost(why, self.member.known_generation()));
             }
             Effect::Left => self.end = Some(End::Left),
             _ => (),

@@ -162,7 +162,7 @@ impl Ring {
 
 impl Shared {
     /// The configuration of a new incarnation.
-    fn member(&self, lanes: &BTreeMap<Lane, LaneHandle>, knew_ring: bool) -> MemberConfig {
+    fn member(&self, lanes: &BTreeMap<Lane, LaneHandle>, knew_generation: Option<u64>) -> MemberConfig {
         let RingSettings { ring, identity, config, .. } = &self.settings;
         let suffix = format!("{:06x}", HostRandom.number() & 0xff_ffff);
         MemberConfig {
@@ -186,7 +186,7 @@ impl Shared {
             },
             settle: config.settle,
             damping: (config.rebalance.burst, config.rebalance.per_minute),
-            knew_ring,
+            knew_generation,
             rules: Rules::all(),
         }
     }
