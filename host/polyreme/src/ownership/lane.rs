@@ -91,11 +91,15 @@ impl LaneSlots {
         self.inner.lock().wanted == usize::from(self.slots.get())
     }
 
-    /// How many slots are owned now.
+    /// How many slots are owned now: none once this host was out of contact for too long.
     #[must_use]
     pub fn owned(&self) -> usize {
+        let inner = self.inner.lock();
+        if inner.window(self.clock.now()).is_none() {
+            return 0;
+        }
         let owned = |state: &&SlotState| matches!(state, SlotState::Owned { .. });
-        self.inner.lock().states.iter().filter(owned).count()
+        inner.states.iter().filter(owned).count()
     }
 
     /// The right to reconcile an object.
@@ -299,7 +303,9 @@ pub(crate) mod tests {
         let lane = fresh();
         lane.set(&all(), SlotState::Owned { epoch: 1 });
         assert_eq!(lane.permit(SlotId(0)).err(), Some(Refused::Suspended));
+        assert_eq!(lane.owned(), 0);
         lane.set_valid_until(Some(Duration::from_secs(8)));
+        assert_eq!(lane.owned(), 1024);
         let permit = lane.permit(SlotId(0)).ok().unwrap();
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(permit.write_window().map(|window| window.as_secs()), Some(3));
