@@ -129,7 +129,12 @@ impl Host {
     /// When the process cannot be started.
     pub fn launch(server: &Server, configuration: &Value) -> Result<Self> {
         let context = (server.kind() == Kind::Real).then_some(Self::USER);
-        Self::launch_as(server.kubeconfig(), context, configuration)
+        let mut configuration = configuration.clone();
+        if configuration["ownership"].is_null() {
+            configuration["ownership"] =
+                json!({ "ring": server.ring(), "namespace": "default", "timing": "fast" });
+        }
+        Self::launch_as(server.kubeconfig(), context, &configuration)
     }
 
     /// The user that a host is on a real server.

@@ -44,6 +44,7 @@ pub struct Server {
     kind: Kind,
     kubeconfig: PathBuf,
     backing: Backing,
+    ring: String,
     _turn: Turn,
 }
 
@@ -89,7 +90,15 @@ impl Server {
             Ok(other) => bail!("POLYREME_TEST_SERVER is {other:?}: it must be local or real"),
             Err(_) => in_process()?,
         };
-        Ok(Self { kind, kubeconfig, backing, _turn: turn })
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let ring = format!("turn-{:x}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Ok(Self { kind, kubeconfig, backing, ring, _turn: turn })
+    }
+
+    /// A ring that no host of another test is in: what those left would have to be waited for.
+    #[must_use]
+    pub fn ring(&self) -> &str {
+        &self.ring
     }
 
     /// Which server it is, for the few facts that differ (no RBAC, no audit log locally).

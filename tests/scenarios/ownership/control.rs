@@ -8,16 +8,19 @@ use serde_json::json;
 
 use super::{DONE_LIMIT, Stage};
 
-/// A host without a ring, which owns everything.
+/// A host alone in a ring of its own, where it owns everything.
 async fn a_loner(stage: &Stage, index: usize) -> Result<Host> {
     let name = Hosts::name(index);
     let context = (stage.server.kind() == Kind::Real).then_some(name.as_str());
     let configuration = json!({
         "apiVersion": "polyreme.dev/v1alpha1",
         "kind": "HostConfiguration",
+        "ownership": {
+            "ring": format!("alone-{index}"), "namespace": stage.probes.namespace(), "timing": "fast",
+        },
         "controllers": [stage.probes.scope().entry(&name)?],
     });
-    let mut host = Host::launch_as(stage.server.kubeconfig(), context, &configuration)?;
+    let mut host = Host::launch_member(stage.server.kubeconfig(), context, &name, &configuration)?;
     host.wait_until_ready().await?;
     Ok(host)
 }
