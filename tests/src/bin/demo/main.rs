@@ -1,12 +1,15 @@
 //! The demo: what Polyreme does, seen in half a minute.
 //!
-//! It starts a local API server and a host as processes of their own, applies the sample
+//! It starts a local API server and three hosts as processes of their own, applies the sample
 //! Websites and shows them become Ready; then a Theme changes and a child is deleted by hand,
-//! and both are put right. Everything it shows is read back from the API. It ends by itself;
+//! and both are put right. Then it shows who owns what, kills a host and shows its slots taken
+//! over, starts it again, and stops another. Everything it shows is read back from the API or
+//! from the hosts' metrics. It ends by itself;
 //! Ctrl-C ends it at any time and leaves nothing behind. `cargo xtask demo` builds what it
 //! needs and runs it.
 
 mod board;
+mod crew;
 mod show;
 
 use std::process::ExitCode;
@@ -53,6 +56,7 @@ async fn perform(options: &Options) -> Result<()> {
     show.sites_become_ready().await?;
     show.a_theme_changes().await?;
     show.a_child_is_deleted_by_hand().await?;
+    show.hosts_come_and_go().await?;
     show.print_summary();
     if options.stay {
         show.stay().await?;

@@ -9,17 +9,19 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Config, ResourceExt};
 use polyreme_tests::{
-    Child, Host, LocalServer, Stopwatch, Webhosting, apply_files, eventually, example_configuration,
-    guests_dir, install_definitions, repository,
+    Child, LocalServer, Stopwatch, Webhosting, apply_files, eventually, example_configuration, guests_dir,
+    install_definitions, polyreme_binary, repository,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::board::Board;
+use crate::crew::{self, Crew};
 
 const NAMESPACE: &str = "project-foo";
 const THEME: &str = "exciting";
 const NEW_COLOR: &str = "tomato";
+const LAST_COLOR: &str = "teal";
 const SITE: &str = "museum";
 /// A debug build on a slow machine.
 const SCENE_LIMIT: Duration = Duration::from_secs(120);
@@ -27,7 +29,7 @@ const SCENE_LIMIT: Duration = Duration::from_secs(120);
 /// A running demo; dropping it ends every process and removes every file.
 pub(crate) struct Show {
     // Hosts end before the server they use.
-    host: Host,
+    crew: Crew,
     server: LocalServer,
     sites: Webhosting,
     times: Vec<(String, Duration)>,
@@ -40,11 +42,10 @@ impl Show {
         let server = LocalServer::start().await?;
         let client = client_of(&server).await?;
         install_definitions(&client).await?;
-        let mut host = Host::launch_as(server.kubeconfig(), None, &configuration(controller)?)?.quiet();
-        host.wait_until_ready().await?;
+        let crew = Crew::start(&server, configuration(controller)?).await?;
         let sites = Webhosting::of(client, NAMESPACE);
-        let mut show = Self { host, server, sites, times: Vec::new() };
-        show.done("A local API server and a host are running", clock);
+        let mut show = Self { crew, server, sites, times: Vec::new() };
+        show.done("A local API server and three hosts are running", clock);
         Ok(show)
     }
 
@@ -141,6 +142,39 @@ impl Show {
         Ok(())
     }
 
+    /// Scene 4: the hosts share the work; one dies, comes back, and another leaves in good order.
+    pub(crate) async fn hosts_come_and_go(&mut self) -> Result<()> {
+        self.print_ring(&[]).await?;
+        self.print_ring(&["--object", &format!("website/{NAMESPACE}/{SITE}")]).await?;
+
+        println!("\nSIGKILL to {}", crew::name(2));
+        let took = self.crew.kill(2).await?;
+        self.passed("The slots of a killed host were taken over", took);
+        let clock = Stopwatch::start();
+        let change = json!({ "spec": { "color": LAST_COLOR } });
+        self.sites.merge(&self.sites.themes(), THEME, &change).await?;
+        for site in self.users_of_the_theme().await? {
+            self.sites.wait_for_page(&site, LAST_COLOR).await?;
+            self.sites.wait_until_ready(&site).await?;
+        }
+        self.done("A Theme changed after that reached every Website", clock);
+
+        println!("\n{} starts again", crew::name(2));
+        let took = self.crew.restart(&self.server, 2).await?;
+        self.passed("A new host has its share", took);
+        println!("\nSIGTERM to {}", crew::name(1));
+        let took = self.crew.stop(1).await?;
+        self.passed("A host left and its slots moved without waiting for any timer", took);
+        self.print_ring(&[]).await
+    }
+
+    async fn print_ring(&self, arguments: &[&str]) -> Result<()> {
+        let shown = ["polyreme", "ring"].iter().chain(arguments).copied().collect::<Vec<_>>().join(" ");
+        println!("\n$ {shown}");
+        print!("{}", self.crew.ring(&self.server, arguments).await?);
+        Ok(())
+    }
+
     pub(crate) fn print_summary(&self) {
         println!("\nSummary");
         for (what, time) in &self.times {
@@ -157,26 +191,31 @@ impl Show {
         println!(
             "    kubectl patch theme {THEME} --type merge --patch '{{\"spec\":{{\"color\":\"plum\"}}}}'"
         );
-        let status = self.host.exit_whenever().await?;
-        bail!("the host ended with {status}");
+        println!("    {} ring -w", polyreme_binary()?.display());
+        let status = self.crew.any_exit().await?;
+        bail!("a host ended with {status}");
     }
 
-    /// Ends the host as a cluster would, by SIGTERM.
-    pub(crate) async fn close(mut self) -> Result<()> {
-        let status = self.host.terminate().await?;
-        ensure!(status.success(), "the host ended with {status}");
-        Ok(())
+    /// Ends the hosts as a cluster would, by SIGTERM.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.crew.close().await
     }
 
     fn done(&mut self, what: &str, clock: Stopwatch) {
-        println!("✔ {what} ({})", seconds(clock.elapsed()));
-        self.times.push((what.to_owned(), clock.elapsed()));
+        self.passed(what, clock.elapsed());
+    }
+
+    fn passed(&mut self, what: &str, took: Duration) {
+        println!("✔ {what} ({})", seconds(took));
+        self.times.push((what.to_owned(), took));
     }
 }
 
-/// The example's configuration with the chosen guest as its website controller.
+/// The example's configuration with the chosen guest as its website controller, and quick to notice a
+/// dead host.
 fn configuration(controller: &str) -> Result<Value> {
     let mut configuration = example_configuration()?;
+    configuration["ownership"] = json!({ "timing": "fast" });
     let module = format!("file:{}", guests_dir().join(format!("{controller}.wasm")).display());
     let controllers = configuration
         .get_mut("controllers")
