@@ -44,6 +44,7 @@ mod describe;
 mod engine;
 mod fault;
 mod limits;
+mod linked;
 mod load;
 mod memory;
 mod module;

@@ -6,14 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wasmtime::component::Component;
-
 use crate::compile::{Compiled, compile};
 use crate::contract;
 use crate::engine::{Engine, Inner};
 use crate::limits::Limits;
+use crate::linked::Linked;
 use crate::module::Module;
-use crate::wit::bindings::ControllerPre;
 
 /// The largest component that is read. CPython's is 18 MB.
 const MAX_COMPONENT_BYTES: u64 = 128 << 20;
@@ -260,9 +258,10 @@ impl Engine {
     }
 }
 
-type Linked = (String, ControllerPre<crate::call::Call>);
+/// With the digest of the component.
+type Loaded = (String, Linked);
 
-fn load_blocking(inner: &Inner, module: &str, source: ModuleSource) -> Result<Linked, LoadError> {
+fn load_blocking(inner: &Inner, module: &str, source: ModuleSource) -> Result<Loaded, LoadError> {
     let bytes = match source {
         ModuleSource::Bytes(bytes) => bytes,
         ModuleSource::File(path) => read(module, path)?,
@@ -287,12 +286,12 @@ fn read(module: &str, path: PathBuf) -> Result<Arc<[u8]>, LoadError> {
     }
 }
 
-fn prepare(inner: &Inner, bytes: &[u8]) -> Result<Linked, Refusal> {
+fn prepare(inner: &Inner, bytes: &[u8]) -> Result<Loaded, Refusal> {
     recognise(bytes)?;
     let Compiled { component, digest } =
         compile(&inner.wasmtime, inner.cache.as_ref(), bytes).map_err(Refusal::Compile)?;
     contract::check(&component)?;
-    let linked = link(inner, &component).map_err(Refusal::Incompatible)?;
+    let linked = Linked::new(&inner.linker, &component).map_err(Refusal::Incompatible)?;
     Ok((digest, linked))
 }
 
@@ -314,9 +313,4 @@ fn first_bytes(bytes: &[u8]) -> String {
         return "nothing: the file is empty".to_owned();
     }
     format!("\"{}\"", start.escape_ascii())
-}
-
-fn link(inner: &Inner, component: &Component) -> wasmtime::Result<ControllerPre<crate::call::Call>> {
-    component.initialize_copy_on_write_image()?;
-    ControllerPre::new(inner.linker.instantiate_pre(component)?)
 }

@@ -13,9 +13,9 @@ use crate::call::Call;
 use crate::engine::Engine;
 use crate::fault::{CallError, FaultKind, classify, guest_fault};
 use crate::limits::Limits;
+use crate::linked::Linked;
 use crate::session::Session;
 use crate::usage::CallStats;
-use crate::wit::bindings::ControllerPre;
 use crate::wit::reconciler::{Action, Failure, Manifest, Request};
 
 /// A compiled and linked controller. Cheap to clone.
@@ -28,18 +28,12 @@ struct Inner {
     name: Arc<str>,
     digest: String,
     limits: Arc<Limits>,
-    linked: ControllerPre<Call>,
+    linked: Linked,
     engine: Engine,
 }
 
 impl Module {
-    pub(crate) fn new(
-        name: &str,
-        digest: String,
-        limits: Limits,
-        linked: ControllerPre<Call>,
-        engine: Engine,
-    ) -> Self {
+    pub(crate) fn new(name: &str, digest: String, limits: Limits, linked: Linked, engine: Engine) -> Self {
         Self {
             inner: Arc::new(Inner { name: name.into(), digest, limits: Arc::new(limits), linked, engine }),
         }
@@ -63,12 +57,7 @@ impl Module {
     /// Asks what the module is; see [`Session::for_describe`].
     pub async fn describe(&self, session: Session) -> Result<Manifest, CallError> {
         let mut attempt = self.attempt("describe", session).await;
-        let answer = attempt
-            .within_deadline(async |store| {
-                let guest = self.inner.linked.instantiate_async(&mut *store).await?;
-                guest.polyreme_controller_reconciler().call_describe(store).await
-            })
-            .await;
+        let answer = attempt.within_deadline(async |store| self.inner.linked.describe(store).await).await;
         attempt.end(answer).map(|(manifest, _)| manifest)
     }
 
@@ -82,12 +71,8 @@ impl Module {
         session: Session,
     ) -> Result<(Result<Action, Failure>, CallStats), CallError> {
         let mut attempt = self.attempt("reconcile", session).await;
-        let answer = attempt
-            .within_deadline(async |store| {
-                let guest = self.inner.linked.instantiate_async(&mut *store).await?;
-                guest.polyreme_controller_reconciler().call_reconcile(store, &request).await
-            })
-            .await;
+        let answer =
+            attempt.within_deadline(async |store| self.inner.linked.reconcile(store, &request).await).await;
         attempt.end(answer)
     }
 
