@@ -65,7 +65,7 @@ impl Call {
     /// Runs in the middle of the guest when the epoch has moved: lets other tasks run,
     /// or ends the guest when its CPU time is used up.
     fn on_tick(&self) -> wasmtime::Result<UpdateDeadline> {
-        self.usage.leave();
+        self.usage.leave_at_tick();
         if self.usage.cpu_time() >= self.limits.cpu_time {
             return Err(CpuTimeUsedUp.into());
         }

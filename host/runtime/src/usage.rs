@@ -1,23 +1,32 @@
 //! What a call used: CPU time of the guest, memory, host calls, log lines.
 //!
-//! CPU time is read from the thread's own CPU clock whenever the guest starts or stops
-//! running on it, so neither a busy machine nor a slow API server uses up a guest's
-//! budget. A call may move between threads only while it is stopped, which is why the
-//! differences are always taken on one thread.
+//! A call is charged in stretches: from where the guest starts running to where it stops.
+//! Most calls are over within one tick of the engine. They are charged by the wall clock,
+//! because the thread's CPU clock costs a system call at each end of each stretch, a
+//! thirtieth of such a call. From its first tick on a call is charged by the CPU clock, so
+//! neither a busy machine nor a slow API server uses up a guest's budget: what the wall
+//! clock can charge too much is bounded by that one tick.
+//!
+//! A call may move between threads only while it is stopped, which is why the differences
+//! of the CPU clock are always taken on one thread.
 //!
 //! A [`Usage`] is shared by the call, its instance and whoever reports it, because the
 //! instance is gone by the time a deadline is reported.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::ticker::TICK;
 
 /// What one call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallStats {
-    /// Time on a CPU inside the guest, host calls excluded.
+    /// Time on a CPU inside the guest, host calls excluded. Up to the first 5 ms are wall
+    /// time, so a machine that had no CPU to spare may show there.
     pub cpu_time: Duration,
     /// From the start of the instance to the end of the call.
     pub wall_time: Duration,
@@ -31,16 +40,17 @@ pub struct CallStats {
     pub log_lines_dropped: u32,
 }
 
-/// [`Usage`]'s mark that the guest is not on a CPU. A thread that has used no CPU time at
-/// all cannot be running anything.
-const NOT_RUNNING: u64 = 0;
+/// [`Usage`]'s mark that the guest is not on a CPU. No clock here gets there in centuries.
+const NOT_RUNNING: u64 = u64::MAX;
 
 /// Running account of one call; starts with the guest not running.
 #[derive(Debug)]
 pub(crate) struct Usage {
-    started: tokio::time::Instant,
+    started: Instant,
     cpu_nanos: AtomicU64,
+    /// By the clock that counts; [`Usage::leave`] comes before it is changed.
     entered_at_nanos: AtomicU64,
+    by_cpu_clock: AtomicBool,
     pub(crate) memory_bytes: AtomicU64,
     pub(crate) host_calls: AtomicU32,
     pub(crate) log_lines: AtomicU32,
@@ -51,7 +61,7 @@ pub(crate) struct Usage {
 impl Usage {
     /// The guest runs on this thread from now on.
     pub(crate) fn enter(&self) {
-        self.entered_at_nanos.store(thread_cpu_nanos(), Ordering::Relaxed);
+        self.entered_at_nanos.store(self.clock_nanos(), Ordering::Relaxed);
     }
 
     /// The guest stopped running; must be called on the thread of [`Usage::enter`].
@@ -59,9 +69,24 @@ impl Usage {
     pub(crate) fn leave(&self) {
         let entered = self.entered_at_nanos.swap(NOT_RUNNING, Ordering::Relaxed);
         if entered != NOT_RUNNING {
-            let ran = thread_cpu_nanos().saturating_sub(entered);
-            self.cpu_nanos.fetch_add(ran, Ordering::Relaxed);
+            let ran = self.clock_nanos().saturating_sub(entered);
+            let most = if self.outlived_a_tick() { u64::MAX } else { nanos(TICK) };
+            self.cpu_nanos.fetch_add(ran.min(most), Ordering::Relaxed);
         }
+    }
+
+    /// [`Usage::leave`] at a tick: from the next [`Usage::enter`] on the CPU clock counts.
+    pub(crate) fn leave_at_tick(&self) {
+        self.leave();
+        self.by_cpu_clock.store(true, Ordering::Relaxed);
+    }
+
+    fn outlived_a_tick(&self) -> bool {
+        self.by_cpu_clock.load(Ordering::Relaxed)
+    }
+
+    fn clock_nanos(&self) -> u64 {
+        if self.outlived_a_tick() { thread_cpu_nanos() } else { nanos(self.started.elapsed()) }
     }
 
     /// CPU time up to the last [`Usage::leave`].
@@ -101,9 +126,10 @@ impl Usage {
 impl Default for Usage {
     fn default() -> Self {
         Self {
-            started: tokio::time::Instant::now(),
+            started: Instant::now(),
             cpu_nanos: AtomicU64::new(0),
             entered_at_nanos: AtomicU64::new(NOT_RUNNING),
+            by_cpu_clock: AtomicBool::new(false),
             memory_bytes: AtomicU64::new(0),
             host_calls: AtomicU32::new(0),
             log_lines: AtomicU32::new(0),
@@ -113,7 +139,11 @@ impl Default for Usage {
     }
 }
 
-/// CPU time of the calling thread. Costs one system call (about 0.2 µs).
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// CPU time of the calling thread. Costs one system call (0.2 to 1.2 µs).
 #[allow(
     unsafe_code,
     reason = "the standard library has no thread CPU clock, and rustix only behind a feature \
@@ -129,4 +159,32 @@ fn thread_cpu_nanos() -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn before_its_first_tick_a_call_is_charged_by_the_wall_clock() {
+        let usage = Usage::default();
+        usage.enter();
+        tokio::time::advance(TICK / 2).await;
+        usage.leave();
+        tokio::time::advance(TICK).await;
+        assert_eq!(usage.cpu_time(), TICK / 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_without_a_free_cpu_costs_a_call_one_tick_at_most() {
+        let usage = Usage::default();
+        usage.enter();
+        tokio::time::advance(100 * TICK).await;
+        usage.leave_at_tick();
+        assert_eq!(usage.cpu_time(), TICK);
+        usage.enter();
+        tokio::time::advance(100 * TICK).await;
+        usage.leave();
+        assert!(usage.cpu_time() < 2 * TICK, "{usage:?}");
+    }
 }
