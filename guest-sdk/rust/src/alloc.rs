@@ -48,7 +48,8 @@ impl Arena {
     }
 
     fn take(&self, layout: Layout) -> Option<*mut u8> {
-        let start = self.used.get().next_multiple_of(layout.align());
+        // An alignment is a power of two, which `next_multiple_of` cannot know: it divides.
+        let start = (self.used.get() + (layout.align() - 1)) & !(layout.align() - 1);
         let end = start.checked_add(layout.size())?;
         if end > ARENA_BYTES || layout.align() > MAX_ALIGN {
             return None;

@@ -4,19 +4,21 @@
 //! controller's own writes; [`Context::live`] asks the API server. Writes that change
 //! nothing are not sent. No method panics or waits for other objects.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::bindings::exports::polyreme::controller::reconciler::{Manifest, Request};
+use crate::bindings::exports::polyreme::controller::reconciler::Request;
 use crate::bindings::polyreme::controller::kubernetes::{
     DeleteOptions, Propagation, Source, WriteOptions, Written,
 };
 use crate::bindings::polyreme::controller::types::{self, ObjectRef};
 use crate::error::Error;
 use crate::host::{Handle, Host as _};
+use crate::manifest::Manifest;
 use crate::merge;
 use crate::query::Query;
 use crate::resource::{Object, Writable, decode, display, kind_of, reference};
@@ -42,18 +44,16 @@ const PAGE_SIZE: u32 = 500;
 pub struct Context {
     pub(crate) host: Handle,
     request: Rc<Request>,
-    controller: Rc<str>,
+    manifest: fn() -> Manifest,
+    controller: Rc<OnceCell<String>>,
     source: Source,
 }
 
 impl Context {
-    pub(crate) fn new(host: Handle, request: Request, manifest: &Manifest) -> Self {
-        Self {
-            host,
-            request: Rc::new(request),
-            controller: manifest.name.as_str().into(),
-            source: Source::Cache,
-        }
+    /// The manifest is asked for only when somebody asks for the name in it: most
+    /// reconciles do not, and it is built anew in each instance.
+    pub(crate) fn new(host: Handle, request: Request, manifest: fn() -> Manifest) -> Self {
+        Self { host, request: Rc::new(request), manifest, controller: Rc::default(), source: Source::Cache }
     }
 
     /// The object under reconcile.
@@ -68,7 +68,7 @@ impl Context {
 
     /// The name of this controller, which is also its field manager.
     pub fn controller(&self) -> &str {
-        &self.controller
+        self.controller.get_or_init(|| (self.manifest)().into_name())
     }
 
     /// The id of this reconcile, as in the host's logs and traces.

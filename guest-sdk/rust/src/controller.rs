@@ -52,7 +52,7 @@ pub enum Action {
 
 /// Runs one request of the host.
 pub(crate) fn run<C: Controller>(host: Handle, request: contract::Request) -> Result<Action, Error> {
-    let ctx = Context::new(host, request, &C::manifest().describe::<C::Primary>(""));
+    let ctx = Context::new(host, request, C::manifest);
     match ctx.current() {
         Some(json) => C::reconcile(&ctx, decode(json, ctx.object())?),
         None => C::deleted(&ctx, ctx.object()),

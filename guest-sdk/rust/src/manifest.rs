@@ -111,6 +111,11 @@ impl Manifest {
         self
     }
 
+    /// The controller's name.
+    pub(crate) fn into_name(self) -> String {
+        self.contract.name
+    }
+
     /// What the host is told, with the primary kind and version filled in.
     pub(crate) fn describe<P: Object>(mut self, version: &str) -> contract::Manifest {
         self.contract.primary = kind_of::<P>();
