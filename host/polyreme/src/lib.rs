@@ -26,5 +26,6 @@ pub mod permissions;
 pub mod queue;
 pub mod random;
 pub mod reconcile;
+pub mod ring_status;
 pub mod route;
 pub mod watch;

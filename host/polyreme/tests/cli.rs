@@ -192,3 +192,25 @@ fn a_cluster_that_does_not_answer_is_named_with_its_address() {
     assert_eq!(code, 2);
     assert!(text.contains("failed to find context \"y\" in kc; it has: x"), "{text}");
 }
+
+#[test]
+fn an_identity_that_cannot_be_a_name_is_refused() {
+    let folder = Folder::new("identity");
+    folder.file("p.yaml", &config("- name: a\n  module: file:a.wasm\n"));
+    let (code, text) = output(&folder, &["run", "--config", "p.yaml", "--identity", "Host_0"]);
+    assert_eq!(code, 2);
+    assert!(text.contains("failed to use the identity \"Host_0\""), "{text}");
+}
+
+#[test]
+fn a_ring_that_does_not_exist_is_named_with_those_that_do() {
+    let folder = Folder::new("no-ring");
+    let server = Server::start(&folder, &["apiserver", "--kubeconfig-out", "kc"]);
+    let (code, text) = output(&folder, &["ring", "--kubeconfig", "kc", "--ring", "x"]);
+    assert_eq!(code, 2);
+    assert!(text.contains("failed to find ring x in namespace default: no other was found"), "{text}");
+    let (code, text) = output(&folder, &["ring", "--kubeconfig", "kc", "--object", "website"]);
+    assert_eq!(code, 2);
+    assert!(text.contains("write TYPE/NAMESPACE/NAME"), "{text}");
+    server.terminate();
+}

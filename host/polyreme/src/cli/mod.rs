@@ -3,6 +3,7 @@
 mod apiserver;
 mod build;
 mod cluster;
+mod ring;
 mod run;
 mod signals;
 mod validate;
@@ -41,6 +42,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Ring(ring::Ring),
     Validate(validate::Validate),
     Build(build::Build),
     Apiserver(apiserver::Apiserver),
@@ -66,6 +68,7 @@ impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Run(command) => command.run().await,
+            Command::Ring(command) => command.run().await,
             Command::Validate(command) => command.run().await,
             Command::Build(command) => command.run().await,
             Command::Apiserver(command) => command.run().await,
