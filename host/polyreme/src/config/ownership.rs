@@ -57,7 +57,7 @@ pub struct OwnershipConfig {
     pub timing: Timing,
     /// `weight:`
     pub weight: u32,
-    /// `drainTimeout:`. During shutdown `shutdownGracePeriod` ends a reconcile as well, if it is shorter.
+    /// `drainTimeout:`, below `shutdownGracePeriod` unless that is zero.
     pub drain_timeout: Duration,
     /// `settle:`
     pub settle: Duration,

@@ -60,7 +60,7 @@ pub(super) struct RawController {
 }
 
 /// `ownership:`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RawOwnership {
     #[serde(default)]

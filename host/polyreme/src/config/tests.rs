@@ -363,3 +363,17 @@ fn an_ordinal_is_taken_from_the_name_unless_it_is_written() {
     let text = identify(three, "laptop").unwrap_err();
     assert!(text.starts_with("conf/polyreme.yaml:6:") && text.contains("--identity NAME-0"), "{text}");
 }
+
+#[test]
+fn draining_ends_before_the_grace_period_does() {
+    let drain = |grace: &str, ownership: &str| {
+        let text = format!("{SMALLEST}shutdownGracePeriod: {grace}\nownership: {{ {ownership} }}\n");
+        parse(&text).map(|config| config.ownership.drain_timeout.as_secs()).map_err(|error| error.to_string())
+    };
+    assert_eq!(drain("30s", ""), Ok(10));
+    assert_eq!(drain("8s", ""), Ok(4), "a default makes room");
+    assert_eq!(drain("0s", "drainTimeout: 20s"), Ok(20), "who ends at once gives nothing away");
+    let text = drain("30s", "drainTimeout: 30s").unwrap_err();
+    assert!(text.starts_with("conf/polyreme.yaml:7:28: ownership.drainTimeout 30s is not below"), "{text}");
+    assert!(text.contains("raise shutdownGracePeriod"), "{text}");
+}

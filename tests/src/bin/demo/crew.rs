@@ -54,7 +54,10 @@ impl Crew {
         eventually("the hosts dividing the slots among them", LIMIT, async || {
             let owned = self.owned().await?;
             let total: f64 = owned.iter().sum();
-            ensure!((total - SLOTS).abs() < 0.5 && owned.iter().all(|slots| *slots > 0.0), "they own {owned:?}");
+            ensure!(
+                (total - SLOTS).abs() < 0.5 && owned.iter().all(|slots| *slots > 0.0),
+                "they own {owned:?}"
+            );
             Ok(())
         })
         .await

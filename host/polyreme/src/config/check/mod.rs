@@ -49,7 +49,9 @@ impl Checker {
             self.fault(raw.controllers.referenced, "controllers is empty", remedy);
         }
         self.unique_names(&raw.controllers.value);
-        let ownership = self.ownership(raw.ownership);
+        let grace = in_millis(SHUTDOWN_GRACE_SECONDS);
+        let shutdown_grace_period = self.duration("shutdownGracePeriod", raw.shutdown_grace_period, grace);
+        let ownership = self.ownership(raw.ownership, shutdown_grace_period);
         self.controllers_rings(&ownership.strategy, &raw.controllers.value);
         HostConfig {
             path: Arc::clone(&self.file),
@@ -57,11 +59,7 @@ impl Checker {
             ownership,
             admin: self.admin(raw.admin),
             cache_dir: raw.cache_dir.or_else(default_cache_dir),
-            shutdown_grace_period: self.duration(
-                "shutdownGracePeriod",
-                raw.shutdown_grace_period,
-                in_millis(SHUTDOWN_GRACE_SECONDS),
-            ),
+            shutdown_grace_period,
             controllers: self.each(raw.controllers.value, Self::controller),
         }
     }

@@ -18,8 +18,8 @@ use crate::config::raw::{
 use crate::config::{Bound, DurationText};
 
 impl Checker {
-    pub(super) fn ownership(&mut self, raw: Option<RawOwnership>) -> OwnershipConfig {
-        let Some(raw) = raw else { return OwnershipConfig::default() };
+    pub(super) fn ownership(&mut self, raw: Option<RawOwnership>, grace: Duration) -> OwnershipConfig {
+        let raw = raw.unwrap_or_default();
         self.useless_fields(&raw);
         let slots = self.slots(raw.slots);
         OwnershipConfig {
@@ -30,7 +30,7 @@ impl Checker {
             key: raw.key.map_or(KeyBy::Name, |key| key.value),
             timing: raw.timing.map_or(Timing::DEFAULT, |timing| self.timing(timing)),
             weight: self.number("ownership.weight", raw.weight, WEIGHT),
-            drain_timeout: self.duration("ownership.drainTimeout", raw.drain_timeout, DRAIN_MILLIS),
+            drain_timeout: self.drain_timeout(raw.drain_timeout, grace),
             settle: self.duration("ownership.settle", raw.settle, SETTLE_MILLIS),
             rebalance: self.rebalance(raw.rebalance.unwrap_or_default(), slots),
         }
@@ -43,6 +43,24 @@ impl Checker {
                 self.useless("ring", ring.referenced, "ordinal");
             }
         }
+    }
+
+    /// Below the grace period, if there is one: a host that is interrupted before it gave its objects
+    /// away leaves the others waiting for `fenceAfter`.
+    fn drain_timeout(&mut self, raw: Option<Spanned<DurationText>>, grace: Duration) -> Duration {
+        let at = raw.as_ref().map(|raw| raw.referenced);
+        let timeout = self.duration("ownership.drainTimeout", raw, DRAIN_MILLIS);
+        if grace.is_zero() || timeout < grace {
+            return timeout;
+        }
+        let Some(at) = at else { return grace / 2 };
+        let [timeout_text, grace] = [timeout, grace].map(DurationText::from);
+        let problem = format!(
+            "ownership.drainTimeout {timeout_text} is not below shutdownGracePeriod {grace}: a host that ends \
+             would be interrupted before it gave its objects away"
+        );
+        self.fault(at, problem, "lower it, or raise shutdownGracePeriod and the pod's grace period");
+        timeout
     }
 
     fn slots(&mut self, slots: Option<Spanned<u64>>) -> SlotCount {
