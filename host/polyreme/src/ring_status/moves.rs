@@ -149,9 +149,10 @@ fn waits_for_owner(snapshot: &Snapshot, seen: &TableSeen, owner: &MemberId, now:
     let generation = seen.table.generation;
     let at = snapshot.members.get(owner).map_or(0, |member| member.record.seen);
     let (reason, message) = match snapshot.state(owner, now) {
-        MemberState::Fenced | MemberState::Left => {
-            (WaitReason::OwnerGone, "is over: others get its slots next".to_owned())
-        }
+        MemberState::Fenced | MemberState::Left => (
+            WaitReason::OwnerGone,
+            "is over: its slots go to others, or to the next host that starts".to_owned(),
+        ),
         MemberState::Missing => (
             WaitReason::Missing,
             "has no Lease any more: somebody deleted it; it is fenced in its place".into(),

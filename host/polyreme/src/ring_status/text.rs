@@ -143,10 +143,13 @@ impl RingStatus {
             if owner.is_held {
                 _ = writeln!(
                     text,
-                    "  {names}: {member} owns it: generation {generation} gives it the slot, and it holds it"
+                    "  {names}: {member} owns that slot: generation {generation} gives it to it, and it holds it"
                 );
             } else {
-                _ = writeln!(text, "  {names}: on its way to {member} (generation {generation})");
+                _ = writeln!(
+                    text,
+                    "  {names}: that slot is on its way to {member} (generation {generation})"
+                );
             }
             for wait in &owner.waits_for {
                 _ = writeln!(text, "    {}", self.wait_text(wait));
