@@ -158,10 +158,10 @@ pub enum ObjectError {
 }
 
 /// Name and text of one member of a JSON object.
-type Member<'a> = (Cow<'a, str>, &'a RawValue);
+pub(crate) type Member<'a> = (Cow<'a, str>, &'a RawValue);
 
 /// A JSON object as its members in order, values untouched.
-struct Members<'a>(Vec<Member<'a>>);
+pub(crate) struct Members<'a>(pub(crate) Vec<Member<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -329,7 +329,8 @@ fn canonical_text(kind: &Kind, members: &[Member<'_>], metadata: &[Member<'_>]) 
     out.into_boxed_str()
 }
 
-fn push_members<'a, 'b: 'a>(out: &mut String, members: impl Iterator<Item = &'a Member<'b>>) {
+/// Writes members as they stand between the braces of an object.
+pub(crate) fn push_members<'a, 'b: 'a>(out: &mut String, members: impl Iterator<Item = &'a Member<'b>>) {
     for (i, (key, value)) in members.enumerate() {
         let comma = if i == 0 { "" } else { "," };
         let key = serde_json::Value::from(key.as_ref());

@@ -20,7 +20,6 @@ const MAX_NAME_BYTES: usize = 253;
 pub(super) struct Draft {
     pub kind: Kind,
     pub key: ObjectKey,
-    pub resource_version: Option<String>,
     /// Uids of the owners that are marked as controller.
     pub controllers: Vec<String>,
     /// Nothing but `metadata.finalizers` is said.
@@ -43,7 +42,6 @@ struct Wire {
 struct Metadata {
     name: Option<String>,
     namespace: Option<String>,
-    resource_version: Option<String>,
     owner_references: Option<Vec<Owner>>,
 }
 
@@ -70,7 +68,6 @@ impl Draft {
         Ok(Self {
             kind: checked_kind(&wire.api_version, &wire.kind)?,
             key,
-            resource_version: wire.metadata.resource_version.filter(|version| !version.is_empty()),
             controllers: owners.into_iter().filter(|o| o.controller == Some(true)).map(|o| o.uid).collect(),
             finalizers_only: says_only_finalizers(text),
         })
@@ -172,10 +169,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((draft.kind, draft.key), (Kind::new("v1", "ConfigMap"), ObjectKey::new(Some("ns"), "a")));
-        assert_eq!(
-            (draft.controllers, draft.resource_version, draft.finalizers_only),
-            (vec!["2".into()], None, false)
-        );
+        assert_eq!((draft.controllers, draft.finalizers_only), (vec!["2".into()], false));
     }
 
     #[test]

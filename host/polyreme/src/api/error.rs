@@ -19,6 +19,24 @@ pub(super) fn to_guest(error: &kube::Error) -> Error {
     }
 }
 
+/// Whether a request that failed may have been carried out: no answer came, or one from somebody who
+/// gave up waiting for it.
+pub(super) fn is_open(failure: &kube::Error) -> bool {
+    match failure {
+        kube::Error::Api(status) => status.code == 502 || reason(status) == Reason::Timeout,
+        // The answer came and could not be read.
+        kube::Error::FromUtf8(_) | kube::Error::SerdeError(_) => false,
+        _ => true,
+    }
+}
+
+/// Whether an apply was refused for fields that others own, which no newer version changes.
+pub(super) fn is_of_field_managers(failure: &kube::Error) -> bool {
+    let kube::Error::Api(status) = failure else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.reason == "FieldManagerConflict")
+}
+
 fn from_status(status: &Status) -> Error {
     let details = status.details.as_ref();
     let causes = details.map(|details| &details.causes).into_iter().flatten();

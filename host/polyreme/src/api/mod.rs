@@ -2,13 +2,16 @@
 //!
 //! [`ReconcileApi`] stands behind the guest's `kubernetes` import. Every call goes the same way: parse
 //! what the guest sent ([`draft`]), ask the policy (`crate::permissions`), then either answer from the
-//! cache ([`read`]) or pass the ownership gate and send a request ([`write`]). Responses to writes are
-//! put into the caches before the guest sees them, so nothing that a controller reads is ever older
-//! than what it wrote. Writes that would change nothing are not sent ([`elide`]).
+//! cache ([`read`]) or check the write ([`write`]) and pass the ownership gate ([`gate`]), which pins what
+//! the write is for ([`pin`]) and sends it. Responses to writes are put into the caches before the guest
+//! sees them, so nothing that a controller reads is ever older than what it wrote. Writes that would
+//! change nothing are not sent ([`elide`]).
 
 mod draft;
 pub mod elide;
 mod error;
+mod gate;
+mod pin;
 mod read;
 mod request;
 pub mod resources;
@@ -62,6 +65,7 @@ pub struct ControllerApi {
 }
 
 /// The API of one reconcile. See the module's story.
+#[derive(Clone)]
 pub struct ReconcileApi {
     /// Shared with the controller's other reconciles.
     pub shared: Arc<ControllerApi>,
@@ -73,8 +77,9 @@ pub struct ReconcileApi {
     pub uid: Option<Box<str>>,
     /// The right to write.
     pub permit: Permit,
-    /// Writes that were sent and whose response has not come: they are finished, and seen by the
-    /// caches, even when the guest is interrupted.
+    /// Writes that were sent and may still take effect: until their response came, or a margin after
+    /// their window ended. They are seen by the caches even when the guest is interrupted or was told
+    /// that they timed out.
     pub outstanding: TaskTracker,
 }
 

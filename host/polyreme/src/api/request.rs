@@ -1,4 +1,11 @@
 //! HTTP requests to the API server, built by hand: bodies are the guest's own bytes.
+//!
+//! A write carries the time that is left for it. kube-apiserver reads `timeout` as a Go duration
+//! (`WithRequestDeadline`), counts it from when it received the request, and answers 504 after it; what
+//! is longer than its own limit is cut to that. It is sent in whole milliseconds, rounded down: seconds
+//! would have to be rounded up, past the window, or down, to `0s`, which means no limit.
+
+use std::time::Duration;
 
 use http::{Method, Request, header};
 use kube::api::DynamicObject;
@@ -10,129 +17,132 @@ use super::bad_request;
 use crate::cache::Resource;
 use crate::object::ObjectKey;
 
-/// Content type of server-side apply.
-const APPLY: &str = "application/apply-patch+yaml";
+const JSON: &str = "application/json";
 
-/// One request in the making. Names were checked before they come here.
-pub(super) struct Builder {
-    method: Method,
-    path: String,
-    query: form_urlencoded::Serializer<'static, String>,
-    content_type: &'static str,
-    body: Vec<u8>,
+type Query = form_urlencoded::Serializer<'static, String>;
+
+fn query() -> Query {
+    Query::new(String::new())
 }
 
-impl Builder {
-    fn new(method: Method, path: String) -> Self {
-        let query = form_urlencoded::Serializer::new(String::new());
-        Self { method, path, query, content_type: "application/json", body: Vec::new() }
-    }
+fn path(resource: &Resource, key: &ObjectKey) -> String {
+    format!("{}/{}", DynamicObject::url_path(&resource.api, key.namespace.as_deref()), key.name)
+}
 
-    fn object(method: Method, resource: &Resource, key: &ObjectKey, subresource: Option<&str>) -> Self {
-        let base = DynamicObject::url_path(&resource.api, key.namespace.as_deref());
-        let suffix = subresource.map(|name| format!("/{name}")).unwrap_or_default();
-        Self::new(method, format!("{base}/{}{suffix}", key.name))
-    }
-
-    fn options(mut self, options: &WriteOptions, default_manager: &str) -> Self {
-        let manager = options.field_manager.as_deref().unwrap_or(default_manager);
-        self.query.append_pair("fieldManager", manager);
-        if options.dry_run {
-            self.query.append_pair("dryRun", "All");
-        }
-        self
-    }
-
-    fn body(mut self, content_type: &'static str, body: String) -> Self {
-        self.content_type = content_type;
-        self.body = body.into_bytes();
-        self
-    }
-
-    fn finish(mut self) -> Result<Request<Vec<u8>>, Error> {
-        let query = self.query.finish();
-        let uri = if query.is_empty() { self.path } else { format!("{}?{query}", self.path) };
-        let request =
-            Request::builder().method(self.method).uri(uri).header(header::ACCEPT, "application/json");
-        let request = request.header(header::CONTENT_TYPE, self.content_type).body(self.body);
-        request.map_err(|error| bad_request(format!("failed to build request: {error}")))
-    }
+/// Names were checked before they come here.
+fn request(
+    method: Method,
+    path: &str,
+    mut query: Query,
+    content_type: &'static str,
+    body: String,
+) -> Result<Request<Vec<u8>>, Error> {
+    let query = query.finish();
+    let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let request = Request::builder().method(method).uri(uri).header(header::ACCEPT, JSON);
+    let request = request.header(header::CONTENT_TYPE, content_type).body(body.into_bytes());
+    request.map_err(|error| bad_request(format!("failed to build request: {error}")))
 }
 
 pub(super) fn get(resource: &Resource, key: &ObjectKey) -> Result<Request<Vec<u8>>, Error> {
-    Builder::object(Method::GET, resource, key, None).finish()
+    request(Method::GET, &path(resource, key), query(), JSON, String::new())
 }
 
-pub(super) fn list(resource: &Resource, query: &ListQuery) -> Result<Request<Vec<u8>>, Error> {
-    let mut builder =
-        Builder::new(Method::GET, DynamicObject::url_path(&resource.api, query.namespace.as_deref()));
-    let limit = (query.limit > 0).then(|| query.limit.to_string());
+pub(super) fn list(resource: &Resource, wanted: &ListQuery) -> Result<Request<Vec<u8>>, Error> {
+    let limit = (wanted.limit > 0).then(|| wanted.limit.to_string());
     let pairs = [
-        ("labelSelector", Some(&query.label_selector).filter(|text| !text.is_empty())),
-        ("fieldSelector", Some(&query.field_selector).filter(|text| !text.is_empty())),
+        ("labelSelector", Some(&wanted.label_selector).filter(|text| !text.is_empty())),
+        ("fieldSelector", Some(&wanted.field_selector).filter(|text| !text.is_empty())),
         ("limit", limit.as_ref()),
-        ("continue", query.continue_.as_ref()),
+        ("continue", wanted.continue_.as_ref()),
     ];
-    for (key, value) in pairs {
-        value.iter().for_each(|value| {
-            builder.query.append_pair(key, value);
-        });
+    let mut query = query();
+    query.extend_pairs(pairs.into_iter().filter_map(|(key, value)| Some((key, value?))));
+    let path = DynamicObject::url_path(&resource.api, wanted.namespace.as_deref());
+    request(Method::GET, &path, query, JSON, String::new())
+}
+
+/// How an object is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// POST to the collection.
+    Create,
+    /// PUT.
+    Update,
+    /// Server-side apply.
+    Apply,
+    /// PATCH of a type.
+    Patch(PatchType),
+    /// DELETE.
+    Delete,
+}
+
+impl Change {
+    fn method(self) -> Method {
+        match self {
+            Self::Create => Method::POST,
+            Self::Update => Method::PUT,
+            Self::Apply | Self::Patch(_) => Method::PATCH,
+            Self::Delete => Method::DELETE,
+        }
     }
-    builder.finish()
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Create | Self::Update | Self::Delete => JSON,
+            Self::Apply => "application/apply-patch+yaml",
+            Self::Patch(PatchType::Merge) => "application/merge-patch+json",
+            Self::Patch(PatchType::JsonPatch) => "application/json-patch+json",
+            Self::Patch(PatchType::Strategic) => "application/strategic-merge-patch+json",
+        }
+    }
 }
 
-pub(super) fn create(
-    resource: &Resource,
-    key: &ObjectKey,
-    object: String,
-    options: &WriteOptions,
-    manager: &str,
-) -> Result<Request<Vec<u8>>, Error> {
-    let path = DynamicObject::url_path(&resource.api, key.namespace.as_deref());
-    Builder::new(Method::POST, path).options(options, manager).body("application/json", object).finish()
+/// A write without its body and its time: may be sent several times.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    change: Change,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    subresource: bool,
 }
 
-pub(super) fn update(
-    resource: &Resource,
-    key: &ObjectKey,
-    object: String,
-    options: &WriteOptions,
-    manager: &str,
-) -> Result<Request<Vec<u8>>, Error> {
-    let builder = Builder::object(Method::PUT, resource, key, options.subresource.as_deref());
-    builder.options(options, manager).body("application/json", object).finish()
-}
+impl Write {
+    /// A deletion; its options are its body.
+    pub(super) fn delete(resource: &Resource, key: &ObjectKey) -> Self {
+        Self { change: Change::Delete, path: path(resource, key), query: Vec::new(), subresource: false }
+    }
 
-pub(super) fn apply(
-    resource: &Resource,
-    key: &ObjectKey,
-    object: String,
-    options: &WriteOptions,
-    manager: &str,
-) -> Result<Request<Vec<u8>>, Error> {
-    let builder = Builder::object(Method::PATCH, resource, key, options.subresource.as_deref());
-    let mut builder = builder.options(options, manager).body(APPLY, object);
-    builder.query.append_pair("force", if options.force { "true" } else { "false" });
-    builder.finish()
-}
+    /// Any other change.
+    pub(super) fn new(
+        change: Change,
+        resource: &Resource,
+        key: &ObjectKey,
+        options: &WriteOptions,
+        default_manager: &str,
+    ) -> Self {
+        let suffix = options.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+        let path = match change {
+            Change::Create => DynamicObject::url_path(&resource.api, key.namespace.as_deref()),
+            _ => path(resource, key) + &suffix,
+        };
+        let manager = options.field_manager.as_deref().unwrap_or(default_manager);
+        let mut query = vec![("fieldManager", manager.to_owned())];
+        query.extend(options.dry_run.then(|| ("dryRun", "All".to_owned())));
+        query.extend((change == Change::Apply).then(|| ("force", options.force.to_string())));
+        Self { change, path, query, subresource: options.subresource.is_some() }
+    }
 
-pub(super) fn patch(
-    resource: &Resource,
-    key: &ObjectKey,
-    patch_type: PatchType,
-    patch: String,
-    options: &WriteOptions,
-    manager: &str,
-) -> Result<Request<Vec<u8>>, Error> {
-    let content_type = match patch_type {
-        PatchType::Merge => "application/merge-patch+json",
-        PatchType::JsonPatch => "application/json-patch+json",
-        PatchType::Strategic => "application/strategic-merge-patch+json",
-    };
-    let builder = Builder::object(Method::PATCH, resource, key, options.subresource.as_deref());
-    builder.options(options, manager).body(content_type, patch).finish()
-}
+    /// Whether it makes an object that is not there.
+    pub(super) fn makes(&self) -> bool {
+        matches!(self.change, Change::Create | Change::Apply) && !self.subresource
+    }
 
-pub(super) fn delete(resource: &Resource, key: &ObjectKey, body: String) -> Result<Request<Vec<u8>>, Error> {
-    Builder::object(Method::DELETE, resource, key, None).body("application/json", body).finish()
+    /// The request, to be carried out within `window`.
+    pub(super) fn request(&self, body: String, window: Duration) -> Result<Request<Vec<u8>>, Error> {
+        let mut query = query();
+        query.extend_pairs(&self.query);
+        query.append_pair("timeout", &format!("{}ms", window.as_millis()));
+        request(self.change.method(), &self.path, query, self.change.content_type(), body)
+    }
 }

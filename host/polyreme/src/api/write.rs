@@ -1,34 +1,21 @@
-//! Writes: policy, elision, ownership gate, request, and the response into the caches.
+//! Writes: policy, elision, the gate, and the answer.
 //!
-//! A request that was sent is always waited for, in a task of its own, so that the caches learn of
-//! its outcome even when the guest was interrupted meanwhile; the reconcile loop takes the object up
-//! again only after that. Each request is bounded by the ownership permit.
+//! A write is checked here, completely, before the gate ([`super::gate`]) sends it; everything that can
+//! be refused without a request is.
 
-use std::sync::Arc;
-
-use http::Request;
-use polyreme_runtime::wit::kubernetes::{
-    DeleteOptions, PatchType, Propagation, Source, WriteOptions, Written,
-};
+use polyreme_runtime::wit::kubernetes::{DeleteOptions, PatchType, Source, WriteOptions, Written};
 use polyreme_runtime::wit::types::{Error, ObjectRef, Reason};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::draft::{self, Draft};
 use super::elide::ApplyId;
-use super::{ReconcileApi, access, bad_request, error, request};
-use crate::cache::{Answer, Caches};
+use super::gate::{Effect, Known, Outgoing};
+use super::pin::{Payload, Pin};
+use super::request::{Change, Write};
+use super::{ReconcileApi, access, bad_request};
+use crate::cache::{Answer, Resource};
 use crate::object::{Kind, Object, ObjectKey};
 use crate::permissions::{Part, Verb};
-
-/// A write that passed the policy.
-struct Checked {
-    kind: Kind,
-    /// What the caches know of the object.
-    known: Option<Arc<Object>>,
-    /// Remembered once it succeeded.
-    apply: Option<(ApplyId, String)>,
-    options: WriteOptions,
-}
 
 impl ReconcileApi {
     pub(super) async fn write_object(
@@ -38,31 +25,27 @@ impl ReconcileApi {
         options: WriteOptions,
     ) -> Result<Written, Error> {
         let draft = Draft::parse(&object)?;
-        if verb == Verb::Update && draft.resource_version.is_none() {
-            return Err(bad_request(format!(
-                "update of {} {} needs metadata.resourceVersion, so that a change made meanwhile is not lost",
-                draft.kind.kind, draft.key
-            )));
-        }
+        let payload = Payload::Object(object);
+        let said = payload.said()?;
+        check_form(verb, &draft, &said, &options)?;
         let part =
             draft::part(options.subresource.as_deref(), verb != Verb::Create && draft.finalizers_only)?;
         let known = self.known(&draft.kind, &draft.key, verb, part, Some(&draft)).await?;
-        let apply = (verb == Verb::Apply && !options.dry_run)
-            .then(|| (self.apply_id(&draft, &options), object.clone()));
-        if let (Some(current), Some((id, text))) = (&known, &apply)
+        let apply = self.apply_to_remember(verb, &draft, &payload, &options);
+        if let (Some(current), Some((id, text))) = (&known.object, &apply)
             && self.shared.applied.is_unchanged(id, text, current)
         {
             return Ok(self.elided(current, &options));
         }
-        let resource = self.resource(&draft.kind).await?;
-        Self::check_scope(&draft.kind, &draft.key, &resource)?;
-        let build = match verb {
-            Verb::Create => request::create,
-            Verb::Update => request::update,
-            _ => request::apply,
+        let change = match verb {
+            Verb::Create => Change::Create,
+            Verb::Update => Change::Update,
+            _ => Change::Apply,
         };
-        let request = build(&resource, &draft.key, object, &options, &self.shared.field_manager)?;
-        self.send(request, Checked { kind: draft.kind, known, apply, options }).await
+        let Draft { kind, key, .. } = draft;
+        let request = self.request(change, &kind, &key, &options).await?;
+        let effect = effect(&options, apply);
+        self.write(Outgoing { verb, kind, key, request, payload, said, known, effect }, &options).await
     }
 
     pub(super) async fn write_patch(
@@ -75,30 +58,55 @@ impl ReconcileApi {
         let (kind, key) = draft::reference(&object)?;
         let finalizers_only = draft::patches_only_finalizers(patch_type, &patch)?;
         let part = draft::part(options.subresource.as_deref(), finalizers_only)?;
+        let payload = Payload::patch(patch_type, patch);
+        let said = payload.said()?;
         let known = self.known(&kind, &key, Verb::Patch, part, None).await?;
-        if let (PatchType::Merge, Some(current), false) = (patch_type, &known, options.dry_run)
-            && merge_changes_nothing(current, &patch)
+        if let (PatchType::Merge, Payload::Object(patch), Some(current), false) =
+            (patch_type, &payload, &known.object, options.dry_run)
+            && merge_changes_nothing(current, patch)
         {
             return Ok(self.elided(current, &options));
         }
-        let resource = self.resource(&kind).await?;
-        Self::check_scope(&kind, &key, &resource)?;
-        let request =
-            request::patch(&resource, &key, patch_type, patch, &options, &self.shared.field_manager)?;
-        self.send(request, Checked { kind, known, apply: None, options }).await
+        let request = self.request(Change::Patch(patch_type), &kind, &key, &options).await?;
+        let (verb, effect) = (Verb::Patch, effect(&options, None));
+        self.write(Outgoing { verb, kind, key, request, payload, said, known, effect }, &options).await
     }
 
     pub(super) async fn delete_one(&self, object: ObjectRef, options: DeleteOptions) -> Result<(), Error> {
         let (kind, key) = draft::reference(&object)?;
         let known = self.known(&kind, &key, Verb::Delete, Part::Body, None).await?;
-        let resource = self.resource(&kind).await?;
-        Self::check_scope(&kind, &key, &resource)?;
-        let known_uid = known.map(|object| object.uid.to_string());
-        let body = delete_body(&options, options.uid.clone().or(known_uid.clone()));
-        let request = request::delete(&resource, &key, body)?;
-        let shared = Arc::clone(&self.shared);
-        self.run(request, move |text| observe_delete(&shared.caches, &kind, &key, text, known_uid)).await?;
+        let request = Write::delete(&self.scoped(&kind, &key).await?, &key);
+        let payload = Payload::Delete(options);
+        let said = payload.said()?;
+        let (verb, effect) = (Verb::Delete, Effect::Deleted);
+        self.pass(Outgoing { verb, kind, key, request, payload, said, known, effect }).await?;
         Ok(())
+    }
+
+    async fn write(&self, outgoing: Outgoing, options: &WriteOptions) -> Result<Written, Error> {
+        let kind = outgoing.kind.clone();
+        let reply = self.pass(outgoing).await?;
+        let object = Object::parse(&reply.text, &kind)
+            .map_err(|e| Error::new(Reason::Other, format!("failed to read the answer to a write: {e}")))?;
+        let changed = reply.known.is_none_or(|known| known.resource_version != object.resource_version);
+        Ok(written(&object, changed, options))
+    }
+
+    async fn request(
+        &self,
+        change: Change,
+        kind: &Kind,
+        key: &ObjectKey,
+        options: &WriteOptions,
+    ) -> Result<Write, Error> {
+        let resource = self.scoped(kind, key).await?;
+        Ok(Write::new(change, &resource, key, options, &self.shared.field_manager))
+    }
+
+    async fn scoped(&self, kind: &Kind, key: &ObjectKey) -> Result<Resource, Error> {
+        let resource = self.resource(kind).await?;
+        Self::check_scope(kind, key, &resource)?;
+        Ok(resource)
     }
 
     /// Asks the policy and, for a child, makes sure that it is one and will stay one.
@@ -109,23 +117,30 @@ impl ReconcileApi {
         verb: Verb,
         part: Part<'_>,
         draft: Option<&Draft>,
-    ) -> Result<Option<Arc<Object>>, Error> {
+    ) -> Result<Known, Error> {
         let function = verb.as_str();
         let children_only =
             self.permitted(function, &access(verb, kind, key, part, self.is_self(kind, key)))?;
         if !children_only {
-            return Ok(match self.shared.view.get(kind, key) {
+            let object = match self.shared.view.get(kind, key) {
                 Answer::Found(known) => Some(known),
                 Answer::Absent | Answer::Unknown => None,
-            });
+            };
+            return Ok(Known { object, children_only });
         }
         self.check_draft_of_child(function, kind, key, draft)?;
         let existing = match self.fetch(kind, key, Source::Cache).await {
             Ok(existing) => existing,
-            Err(Error { reason: Reason::NotFound, .. }) => return Ok(None),
+            // Only these make it; of anything else nobody knows whose it would be.
+            Err(Error { reason: Reason::NotFound, .. }) if matches!(verb, Verb::Create | Verb::Apply) => {
+                return Ok(Known { object: None, children_only });
+            }
             Err(other) => return Err(other),
         };
-        if self.is_child(&existing) { Ok(Some(existing)) } else { Err(self.not_a_child(function, kind, key)) }
+        if !self.is_child(&existing) {
+            return Err(self.not_a_child(function, kind, key));
+        }
+        Ok(Known { object: Some(existing), children_only })
     }
 
     fn check_draft_of_child(
@@ -143,6 +158,18 @@ impl ReconcileApi {
         if owned { Ok(()) } else { Err(self.not_a_child(function, kind, key)) }
     }
 
+    /// An apply that is stored is remembered by what the guest wrote.
+    fn apply_to_remember(
+        &self,
+        verb: Verb,
+        draft: &Draft,
+        payload: &Payload,
+        options: &WriteOptions,
+    ) -> Option<(ApplyId, String)> {
+        let Payload::Object(text) = payload else { return None };
+        (verb == Verb::Apply && !options.dry_run).then(|| (self.apply_id(draft, options), text.clone()))
+    }
+
     fn apply_id(&self, draft: &Draft, options: &WriteOptions) -> ApplyId {
         ApplyId {
             kind: draft.kind.clone(),
@@ -157,64 +184,25 @@ impl ReconcileApi {
         self.shared.metrics.elided();
         written(current, false, options)
     }
+}
 
-    async fn send(&self, request: Request<Vec<u8>>, checked: Checked) -> Result<Written, Error> {
-        let text = self.dispatch(request, &checked).await?;
-        let object = Object::parse(&text, &checked.kind)
-            .map_err(|e| Error::new(Reason::Other, format!("failed to read the answer to a write: {e}")))?;
-        let changed = checked.known.is_none_or(|known| known.resource_version != object.resource_version);
-        Ok(written(&object, changed, &checked.options))
-    }
-
-    /// Sends a write in a task of its own that also tells the caches.
-    async fn dispatch(&self, request: Request<Vec<u8>>, checked: &Checked) -> Result<String, Error> {
-        let shared = Arc::clone(&self.shared);
-        let (kind, apply) = (checked.kind.clone(), checked.apply.clone());
-        let observe = !checked.options.dry_run
-            && matches!(checked.options.subresource.as_deref(), None | Some("status"));
-        self.run(request, move |text| {
-            let Ok(object) = Object::parse(text, &kind) else { return };
-            if observe {
-                shared.caches.observe_write(&kind, &object);
-            }
-            if let Some((id, applied)) = apply {
-                shared.applied.remember(id, &applied, &object);
-            }
-        })
-        .await
-    }
-
-    /// The gate: nothing is sent once the object is no longer owned, nor outlives the permit.
-    async fn run(
-        &self,
-        request: Request<Vec<u8>>,
-        on_success: impl FnOnce(&str) + Send + 'static,
-    ) -> Result<String, Error> {
-        let shared = Arc::clone(&self.shared);
-        let permit = self.permit.clone();
-        let sent = self.outstanding.spawn(async move {
-            let _place = shared.in_flight.acquire().await;
-            let window = permit.write_window().ok_or_else(not_owner)?;
-            let answer = tokio::time::timeout(window, shared.client.request_text(request)).await;
-            let text = answer.map_err(|_| timed_out())?.map_err(|failure| error::to_guest(&failure))?;
-            on_success(&text);
-            Ok(text)
-        });
-        sent.await.unwrap_or_else(|lost| Err(Error::new(Reason::Other, format!("a write was lost: {lost}"))))
+/// Refuses what the verb does not do.
+fn check_form(verb: Verb, draft: &Draft, said: &Pin, options: &WriteOptions) -> Result<(), Error> {
+    let (kind, key) = (&draft.kind.kind, &draft.key);
+    match verb {
+        Verb::Update if said.version.is_none() => Err(bad_request(format!(
+            "update of {kind} {key} needs metadata.resourceVersion, so that a change made meanwhile is not lost"
+        ))),
+        Verb::Create if options.subresource.is_some() => {
+            Err(bad_request(format!("create of {kind} {key} makes the object: it has no subresource")))
+        }
+        _ => Ok(()),
     }
 }
 
-/// A Status says that the object is gone; an object is still there while a finalizer holds it.
-fn observe_delete(caches: &Caches, kind: &Kind, key: &ObjectKey, text: &str, known_uid: Option<String>) {
-    let answer: Value = serde_json::from_str(text).unwrap_or_default();
-    let held = answer.pointer("/metadata/deletionTimestamp").is_some();
-    if held && let Ok(object) = Object::parse(text, kind) {
-        return caches.observe_write(kind, &object);
-    }
-    let uid = answer.pointer("/details/uid").or_else(|| answer.pointer("/metadata/uid"));
-    if let Some(uid) = uid.and_then(Value::as_str).map(str::to_owned).or(known_uid) {
-        caches.forget_deleted(kind, key, &uid);
-    }
+fn effect(options: &WriteOptions, apply: Option<(ApplyId, String)>) -> Effect {
+    let whole = matches!(options.subresource.as_deref(), None | Some("status"));
+    Effect::Written { observe: !options.dry_run && whole, apply }
 }
 
 fn written(object: &Object, changed: bool, options: &WriteOptions) -> Written {
@@ -225,38 +213,6 @@ fn written(object: &Object, changed: bool, options: &WriteOptions) -> Written {
         generation: object.generation,
         object: options.want_object.then(|| object.json.to_string()),
     }
-}
-
-fn not_owner() -> Error {
-    Error::new(
-        Reason::NotOwner,
-        "this host no longer owns the object under reconcile; return without retrying",
-    )
-}
-
-fn timed_out() -> Error {
-    Error::new(Reason::Timeout, "the API server did not answer in time; the write may still take effect")
-}
-
-fn delete_body(options: &DeleteOptions, uid: Option<String>) -> String {
-    let propagation = match options.propagation {
-        Propagation::Background => "Background",
-        Propagation::Foreground => "Foreground",
-        Propagation::Orphan => "Orphan",
-    };
-    let mut preconditions = json!({});
-    for (key, value) in [("uid", uid), ("resourceVersion", options.resource_version.clone())] {
-        if let (Some(value), Some(map)) = (value, preconditions.as_object_mut()) {
-            map.insert(key.to_owned(), value.into());
-        }
-    }
-    json!({
-        "apiVersion": "v1",
-        "kind": "DeleteOptions",
-        "propagationPolicy": propagation,
-        "preconditions": preconditions,
-    })
-    .to_string()
 }
 
 /// Whether a merge patch leaves the object as it is.

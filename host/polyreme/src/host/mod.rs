@@ -8,6 +8,7 @@
 mod load;
 mod plan;
 mod resync;
+mod retry;
 mod share;
 mod start;
 
@@ -22,6 +23,7 @@ use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::{Engine, EngineConfig};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::buffer::BufferLayer;
 use tracing::{info, warn};
 
 use share::{Rings, Surroundings};
@@ -95,11 +97,13 @@ pub async fn run(
     Ok(())
 }
 
-async fn connect(cluster: kube::Config, metrics: &Metrics) -> anyhow::Result<Client> {
+async fn connect(mut cluster: kube::Config, metrics: &Metrics) -> anyhow::Result<Client> {
     let url = cluster.cluster_url.to_string();
     let host = cluster.cluster_url.authority().map_or_else(|| url.clone(), ToString::to_string);
+    cluster.default_retry = false;
     let builder =
         ClientBuilder::try_from(cluster).map_err(|failure| explain::client_error(&failure, &url))?;
+    let builder = builder.with_layer(&BufferLayer::new(retry::WAITING)).with_layer(&retry::reads());
     let client = builder.with_layer(&metrics.client_layer(host)).build();
     let version =
         client.apiserver_version().await.map_err(|failure| explain::client_error(&failure, &url))?;
