@@ -32,7 +32,7 @@ impl Resources {
         match discovery::pinned_kind(client, &gvk).await {
             Ok((api, capabilities)) => {
                 let resource = Resource { api, namespaced: capabilities.scope == Scope::Namespaced };
-                self.known.write().insert(kind.clone(), resource.clone());
+                self.learn(kind.clone(), resource.clone());
                 Ok(resource)
             }
             Err(kube::Error::Discovery(_)) => Err(unknown(kind)),
@@ -41,6 +41,10 @@ impl Resources {
                 other => Err(other),
             },
         }
+    }
+
+    pub(super) fn learn(&self, kind: Kind, resource: Resource) {
+        self.known.write().insert(kind, resource);
     }
 }
 
