@@ -17,6 +17,7 @@ mod lists;
 mod namespaces;
 mod objects;
 mod patches;
+mod preconditions;
 mod refusals;
 mod schemas;
 mod subresources;

@@ -208,6 +208,14 @@ impl ApiError {
         error
     }
 
+    /// The time that the client gave the request has passed.
+    pub(crate) fn timed_out() -> Self {
+        let message = "Timeout: request did not complete within the allotted timeout";
+        let mut error = Self::new(504, "Timeout", message);
+        error.details = Some(Box::new(json!({})));
+        error
+    }
+
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         let message = message.into();
         let mut error = Self::new(500, "InternalError", format!("Internal error occurred: {message}"));

@@ -73,8 +73,9 @@ impl Api {
             }
         }
         self.change(at, options, version_of(&applied).is_some(), |live| {
-            check_preconditions(at, live, &applied, false)?;
+            // Fields of others are told before an old version.
             let object = self.merged(at, Some(live), &applied, options)?;
+            check_preconditions(at, live, &applied, false)?;
             Ok(Proposal { object, tracked: true, warnings: Vec::new() })
         })
     }

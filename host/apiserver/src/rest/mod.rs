@@ -2,6 +2,7 @@
 
 mod accept;
 mod body;
+mod deadline;
 mod discovery;
 mod objects;
 mod openapi;
@@ -20,6 +21,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::Predicate;
 
@@ -43,6 +45,7 @@ pub(crate) struct Call {
     pub(crate) accept: Accept,
     pub(crate) headers: HeaderMap,
     pub(crate) account: Account,
+    pub(crate) received: Instant,
 }
 
 /// The whole HTTP interface.
@@ -68,6 +71,7 @@ impl Predicate for Compressible {
 }
 
 async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+    let received = Instant::now();
     let (parts, body) = request.into_parts();
     let path = Path::parse(parts.uri.path());
     if let Some(open) = open_to_all(&path) {
@@ -81,7 +85,7 @@ async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response
         Err(error) => return respond::error(&error),
     };
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let call = Call { method: parts.method, query, accept, headers: parts.headers, account };
+    let call = Call { method: parts.method, query, accept, headers: parts.headers, account, received };
     let answer = dispatch(&api, &call, path, body).await;
     answer.unwrap_or_else(|error| respond::error(&error))
 }

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::path::Target;
-use super::{Call, body, no_page, options, resource_of, respond, stream};
+use super::{Call, body, deadline, no_page, options, resource_of, respond, stream};
 use crate::api::{Api, At, Part, PatchType, Revision, Watch, Written, in_version};
 use crate::builtin;
 use crate::error::ApiError;
@@ -38,7 +38,9 @@ pub(super) async fn handle(
     if call.method == Method::GET && wants_watch && target.subresource.is_none() {
         return watch(api, call, &resource, &target).await;
     }
+    let deadline = deadline::of(call)?;
     let bytes = body::read(body).await?;
+    deadline::check(deadline)?;
     let request = Request { api, call, resource: &resource, target: &target, bytes };
     match (&target.name, target.subresource.as_deref()) {
         (None, _) => request.collection().await,

@@ -38,3 +38,60 @@ impl<B> Policy<Request<Body>, Response<B>, BoxError> for Reads {
         reads.then(|| policy.clone_request(request)).flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http_body_util::Full;
+    use hyper_util::client::legacy::connect::capture_connection;
+    use kube::Client;
+    use tower::Layer as _;
+
+    /// A client of a server that is never there, and how often it was asked.
+    fn client() -> (Client, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let service = tower::service_fn(move |_: Request<Body>| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let answer = Response::builder().status(504).body(Full::new(bytes::Bytes::new())).unwrap();
+            std::future::ready(Ok::<_, BoxError>(answer))
+        });
+        (Client::new(reads().layer(service), "default"), asked)
+    }
+
+    fn request(method: &Method) -> Request<Vec<u8>> {
+        Request::builder().method(method).uri("/api/v1/nodes").body(Vec::new()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_are_sent_again_and_changes_are_not() {
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::GET] {
+            let (client, asked) = client();
+            client.request_text(request(&method)).await.unwrap_err();
+            let again = asked.load(Ordering::Relaxed) > 1;
+            assert_eq!(again, method == Method::GET, "{method}");
+        }
+    }
+
+    /// The gate relies on it: see `api::gate`.
+    #[tokio::test]
+    async fn the_hosts_client_tells_whether_a_request_found_a_connection() {
+        let server = polyreme_apiserver::Server::start(polyreme_apiserver::ServerConfig::default());
+        let server = server.await.unwrap();
+        let file = kube::config::Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(file, &Default::default()).await.unwrap();
+        let client = super::super::connect(config, &crate::metrics::Metrics::new()).await.unwrap();
+        let send = async || {
+            let mut request = request(&Method::POST);
+            let connection = capture_connection(&mut request);
+            client.request_text(request).await.unwrap_err();
+            connection.connection_metadata().is_some()
+        };
+        assert!(send().await, "refused by the server");
+        server.shutdown().await;
+        assert!(!send().await, "refused by the system");
+    }
+}

@@ -1,7 +1,7 @@
 //! `rest_client_requests_total{code,method,host}`: every answer of the API server.
 //!
 //! A tower layer around kube's client counts them. It sees what the caller sees: retries
-//! that kube makes below it on 429, 503 and 504 are counted as one request. A request
+//! of reads that are made below it on 429, 503 and 504 are counted as one request. A request
 //! without an answer has the code `<error>`, as in client-go.
 
 use std::future::Future;

@@ -12,13 +12,7 @@ use bench::{Bench, Say, map, status, the_map, window};
 const PATCH: &str = r#"{"data":{"k":"new"}}"#;
 
 fn options() -> WriteOptions {
-    WriteOptions {
-        subresource: None,
-        field_manager: None,
-        force: false,
-        dry_run: false,
-        want_object: false,
-    }
+    WriteOptions { subresource: None, field_manager: None, force: false, dry_run: false, want_object: false }
 }
 
 fn delete_options() -> DeleteOptions {

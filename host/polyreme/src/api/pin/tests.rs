@@ -44,10 +44,7 @@ fn everything_but_the_pin_keeps_its_bytes() {
 #[test]
 fn a_merge_patch_without_metadata_gets_some() {
     let pinned = object(r#"{"status":{"n":9007199254740993}}"#).body(&pin("u", "7")).unwrap();
-    assert_eq!(
-        pinned,
-        r#"{"status":{"n":9007199254740993},"metadata":{"uid":"u","resourceVersion":"7"}}"#
-    );
+    assert_eq!(pinned, r#"{"status":{"n":9007199254740993},"metadata":{"uid":"u","resourceVersion":"7"}}"#);
     let pinned = object(" {} ").body(&Pin { uid: None, version: Some("7".into()) }).unwrap();
     assert_eq!(pinned, r#"{"metadata":{"resourceVersion":"7"}}"#);
 }

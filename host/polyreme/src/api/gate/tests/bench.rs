@@ -209,8 +209,7 @@ fn policy(granted: bool) -> Policy {
     let verbs: Vec<String> = ["create", "update", "patch", "apply", "delete"].map(Into::into).to_vec();
     let kinds = vec!["ConfigMap".to_owned()];
     let permission = Permission { api_version: "v1".into(), kinds: kinds.clone(), verbs: verbs.clone() };
-    let grant =
-        Grant { api_version: "v1".into(), kinds, verbs, namespaces: None, names: None, line: None };
+    let grant = Grant { api_version: "v1".into(), kinds, verbs, namespaces: None, names: None, line: None };
     let manifest = Manifest {
         name: "website".into(),
         version: "1".into(),
