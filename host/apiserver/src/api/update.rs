@@ -179,9 +179,9 @@ fn is_finished(object: &Value) -> bool {
         && json::items(object.pointer("/spec/finalizers")).is_empty()
 }
 
-/// The resourceVersion that a body pins, if any.
+/// The resourceVersion that a body pins, if any: a number that is zero means "any".
 pub(super) fn version_of(body: &Value) -> Option<&str> {
-    json::meta(body, "resourceVersion").filter(|v| !v.is_empty() && *v != "0")
+    json::meta(body, "resourceVersion").filter(|v| v.bytes().any(|digit| digit != b'0'))
 }
 
 /// Checks the uid and resourceVersion that a body names against the live object.

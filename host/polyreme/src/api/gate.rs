@@ -212,7 +212,7 @@ impl Gate {
         };
         if let Some(fresh) = &fresh {
             if fresh.uid != known.uid {
-                return Err(replaced(kind, key, &known, fresh));
+                return Err(replaced(kind, key, &known.uid, &fresh.uid));
             }
             if fresh.resource_version == known.resource_version {
                 return Err(conflict);
@@ -310,10 +310,11 @@ fn observe_delete(caches: &Caches, kind: &Kind, key: &ObjectKey, text: &str, kno
     }
 }
 
-fn replaced(kind: &Kind, key: &ObjectKey, known: &Object, fresh: &Object) -> Error {
+/// A namesake stands where the object was that a write is for.
+pub(super) fn replaced(kind: &Kind, key: &ObjectKey, before: &str, now: &str) -> Error {
     let message = format!(
-        "{} {key} was replaced: it had uid {} and now has {}; nothing was written to the new one",
-        kind.kind, known.uid, fresh.uid
+        "{} {key} was replaced: it had uid {before} and now has {now}; nothing was written to the new one",
+        kind.kind
     );
     Error::new(Reason::Conflict, message)
 }

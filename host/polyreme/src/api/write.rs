@@ -12,7 +12,7 @@ use super::elide::ApplyId;
 use super::gate::{Effect, Known, Outgoing};
 use super::pin::{Payload, Pin};
 use super::request::{Change, Write};
-use super::{ReconcileApi, access, bad_request};
+use super::{ReconcileApi, access, bad_request, gate};
 use crate::cache::{Answer, Resource};
 use crate::object::{Kind, Object, ObjectKey};
 use crate::permissions::{Part, Verb};
@@ -109,7 +109,8 @@ impl ReconcileApi {
         Ok(resource)
     }
 
-    /// Asks the policy and, for a child, makes sure that it is one and will stay one.
+    /// Asks the policy and, for a child, makes sure that it is one and will stay one. The object under
+    /// reconcile must be the one that the reconcile began with.
     async fn known(
         &self,
         kind: &Kind,
@@ -126,7 +127,11 @@ impl ReconcileApi {
                 Answer::Found(known) => Some(known),
                 Answer::Absent | Answer::Unknown => None,
             };
-            return Ok(Known { object, children_only });
+            let reconciled = self.uid.as_deref().filter(|_| self.is_self(kind, key));
+            return match (object, reconciled) {
+                (Some(now), Some(uid)) if *now.uid != *uid => Err(gate::replaced(kind, key, uid, &now.uid)),
+                (object, _) => Ok(Known { object, children_only }),
+            };
         }
         self.check_draft_of_child(function, kind, key, draft)?;
         let existing = match self.fetch(kind, key, Source::Cache).await {

@@ -137,6 +137,23 @@ async fn an_object_that_was_replaced_is_not_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_namesake_of_the_object_under_reconcile_is_not_written() {
+    let bench = Bench::new([ok(8)]).knowing("u", 7);
+    let of_map = |uid: &str| ReconcileApi {
+        kind: bench::kind(),
+        key: ObjectKey::new(Some("ns"), "a"),
+        uid: Some(uid.into()),
+        ..bench.api.clone()
+    };
+    let patch = async |api: ReconcileApi| {
+        api.patch(the_map(), PatchType::Merge, PATCH.into(), options()).await.map_err(|error| error.reason)
+    };
+    assert_eq!(patch(of_map("before")).await.unwrap_err(), Reason::Conflict);
+    assert_eq!(bench.asked().len(), 0);
+    patch(of_map("u")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_apply_makes_what_was_deleted_and_a_patch_does_not() {
     let refusals = || [status(409, "Conflict"), status(404, "NotFound")];
     let made = Say::Answer(201, map("new", 9));
