@@ -248,6 +248,7 @@ async fn answer(
     server: Arc<Server>,
     request: http::Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, io::Error> {
+    let received = Instant::now();
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -262,7 +263,7 @@ async fn answer(
         Some(Say::HangUp) => return Err(io::ErrorKind::ConnectionReset.into()),
         Some(Say::Answer(code, value)) => (code, value),
         Some(Say::After(delay, code, value)) => {
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep_until(received + delay).await;
             (code, value)
         }
     };
