@@ -43,10 +43,16 @@ fn build_workspace() -> Result<()> {
     progress::step("build the workspace", cargo().args(["build", "--workspace"]))
 }
 
-/// cargo as the user called it, at the root.
+/// cargo as the user called it, at the root, without what cargo told xtask of xtask itself: ring's build
+/// script looks at `CARGO_PKG_NAME` and runs again when it changes, and with it everything on top of TLS
+/// would be built again whenever a command is run by hand after one of xtask's.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(paths::root());
+    let about_xtask = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(about_xtask)) {
+        command.env_remove(name);
+    }
     command
 }
 

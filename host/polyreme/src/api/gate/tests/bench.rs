@@ -40,8 +40,8 @@ use crate::cache::{Cache, CacheId, Resource, View};
 use crate::config::Grant;
 use crate::metrics::Metrics;
 use crate::ownership::{LaneSlots, Permit};
-use polyreme_ownership::SlotId;
 use crate::permissions::Policy;
+use polyreme_ownership::SlotId;
 
 /// What the server says to one request.
 pub(super) enum Say {
