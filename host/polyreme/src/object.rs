@@ -34,7 +34,7 @@ impl Kind {
 
     /// The group, empty for the core group.
     pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        group(&self.api_version)
     }
 
     /// The version without the group.
@@ -44,8 +44,12 @@ impl Kind {
 
     /// Same group and kind; versions of one kind are the same objects.
     pub fn same_resource(&self, api_version: &str, kind: &str) -> bool {
-        *self.kind == *kind && self.group() == Self::new(api_version, kind).group()
+        *self.kind == *kind && self.group() == group(api_version)
     }
+}
+
+fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 impl fmt::Display for Kind {
@@ -109,6 +113,21 @@ pub struct Owner {
 
 /// Key and value.
 pub type Label = (Box<str>, Box<str>);
+
+/// What decides where an object belongs and whether it is news: readable without parsing the rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// Namespace and name.
+    pub key: &'a ObjectKey,
+    /// `metadata.uid`.
+    pub uid: &'a str,
+    /// `metadata.resourceVersion`.
+    pub resource_version: &'a ResourceVersion,
+    /// The controlling owner, if any.
+    pub controller: Option<&'a Owner>,
+    /// `metadata.labels`; absent when they were not read.
+    pub labels: Option<&'a [Label]>,
+}
 
 /// One object: text, facts, digests.
 #[derive(Clone)]
@@ -206,8 +225,10 @@ struct Facts {
     deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
+/// An owner reference as it stands in an object.
 #[derive(Deserialize)]
-struct OwnerReference {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwnerReference {
     #[serde(default)]
     controller: Option<bool>,
     #[serde(flatten)]
@@ -265,6 +286,17 @@ impl Object {
         })
     }
 
+    /// What decides where it belongs.
+    pub fn identity(&self) -> Identity<'_> {
+        Identity {
+            key: &self.key,
+            uid: &self.uid,
+            resource_version: &self.resource_version,
+            controller: self.controller.as_ref(),
+            labels: Some(&self.labels),
+        }
+    }
+
     /// The value of a label.
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels.iter().find(|(k, _)| **k == *key).map(|(_, value)| &**value)
@@ -284,7 +316,8 @@ impl Object {
     }
 }
 
-fn controller_of(references: Option<Vec<OwnerReference>>) -> Option<Owner> {
+/// The owner reference with `controller: true` of `metadata.ownerReferences`.
+pub(crate) fn controller_of(references: Option<Vec<OwnerReference>>) -> Option<Owner> {
     references?.into_iter().find(|r| r.controller == Some(true)).map(|r| r.owner)
 }
 

@@ -4,7 +4,7 @@
 //! module in a fresh instance, and tells the queue what came of it. The key is handed back only when
 //! every write that the guest sent has been answered, so the next reconcile of the object reads them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::api::{ControllerApi, ReconcileApi};
 use crate::cache::Cache;
 use crate::guest_log::GuestLog;
 use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
-use crate::object::{Object, ObjectKey};
+use crate::object::{Kind, Object, ObjectKey};
 use crate::ownership::{LaneSlots, Permit, Refused};
 use crate::queue::schedule::{BACKOFF_BASE, Outcome, Popped};
 use crate::queue::{Queue, Work};
@@ -138,8 +138,9 @@ impl Controller {
         self.lane.slot(&root)
     }
 
-    /// Forgets what it remembers of objects that are another host's now.
-    pub fn forget_released(&self) {
+    /// Forgets what it remembers of objects that are another host's now; `evicted` were cached.
+    pub fn forget_released(&self, evicted: &HashSet<(Kind, ObjectKey)>) {
+        self.api.applied.forget(evicted);
         self.last_uids.lock().retain(|key, uid| self.lane.wants(self.slot_of(key, uid)));
     }
 

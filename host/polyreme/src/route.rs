@@ -4,14 +4,24 @@
 //! predicates of SEMANTICS.md), then which primaries it concerns: the object itself, its owner
 //! followed upwards, the name in a label, or every primary whose indexed field names the object.
 //! Both the state before and the state after count, so an object that changes hands wakes both.
+//!
+//! The same relation says which slot an object belongs to ([`Route::place`]), and so whether the cache
+//! is to keep it: only primaries of slots that this host wants are queued, only what belongs to them is
+//! kept.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
+use polyreme_ownership::{KeyBy, SlotId, SlotSet};
+
+use crate::cache::holes::Holes;
+use crate::cache::lineage::{Lineage, Recorded, Trace};
 use crate::cache::state::Change;
-use crate::cache::{Cache, Caches};
+use crate::cache::{Cache, CacheId, Caches};
 use crate::field_path::FieldPath;
-use crate::object::{Kind, Object, ObjectKey};
+use crate::object::{Identity, Kind, Object, ObjectKey};
+use crate::ownership::LaneSlots;
 use crate::queue::Queue;
 use crate::queue::schedule::Priority;
 
@@ -32,19 +42,145 @@ pub enum Role {
     Field(FieldPath),
 }
 
+/// Where an object belongs, as far as one controller is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// To primaries of this slot.
+    Slot(SlotId),
+    /// To none of its primaries.
+    Nowhere,
+    /// To all of them, or that cannot be said yet.
+    Anywhere,
+}
+
 /// See the module's story.
 pub struct Route {
-    /// Where the keys go.
-    pub queue: Arc<Queue>,
-    /// What the kind is to the controller.
-    pub role: Role,
+    queue: Arc<Queue>,
+    role: Role,
+    /// The cache.
+    id: CacheId,
     /// The controller's primaries. Weak: the cache holds this route.
-    pub primaries: Weak<Cache>,
+    primaries: Weak<Cache>,
     /// All caches, to follow owners.
-    pub caches: Weak<Caches>,
+    caches: Weak<Caches>,
+    lineage: Arc<Lineage>,
+    holes: Mutex<Holes>,
 }
 
 impl Route {
+    /// A route from the cache `id` to the controller behind `lineage`.
+    pub fn new(
+        queue: Arc<Queue>,
+        role: Role,
+        id: CacheId,
+        primaries: &Arc<Cache>,
+        caches: &Arc<Caches>,
+        lineage: Arc<Lineage>,
+    ) -> Self {
+        let (primaries, caches) = (Arc::downgrade(primaries), Arc::downgrade(caches));
+        Self { queue, role, id, primaries, caches, lineage, holes: Mutex::new(Holes::everywhere()) }
+    }
+
+    /// The controller's slots.
+    pub fn lane(&self) -> &LaneSlots {
+        &self.lineage.lane
+    }
+
+    /// Whether it is a route of the controller with these slots.
+    pub fn is_of(&self, lane: &LaneSlots) -> bool {
+        std::ptr::eq(self.lane(), lane)
+    }
+
+    /// Whether the kind is one that the controller owns.
+    pub fn is_owned(&self) -> bool {
+        self.role == Role::Owned
+    }
+
+    /// Where an object belongs.
+    pub fn place(&self, object: &Identity<'_>) -> Place {
+        match &self.role {
+            Role::Owned => self.place_of_trace(self.lineage.trace(object)),
+            Role::Primary => self.place_of_primary(object.key, object.uid),
+            Role::Label(label) => self.place_by_label(object, label),
+            Role::Field(_) => Place::Anywhere,
+        }
+    }
+
+    /// Whether an object is to be kept.
+    pub fn wants(&self, object: &Identity<'_>) -> bool {
+        self.lane().wants_all() || self.wants_place(self.place(object))
+    }
+
+    /// Whether an object is to be kept; remembers where it leads for what it owns.
+    pub fn record(&self, object: &Identity<'_>) -> (bool, Recorded) {
+        if !self.is_owned() {
+            return (self.wants(object), Recorded::Same);
+        }
+        let trace = self.lineage.trace(object);
+        let recorded = self.lineage.record(&self.id, object.uid, trace);
+        (self.wants_place(self.place_of_trace(trace)), recorded)
+    }
+
+    fn wants_place(&self, place: Place) -> bool {
+        match place {
+            Place::Anywhere => true,
+            Place::Slot(slot) => self.lane().wants(slot),
+            Place::Nowhere => self.lane().wants_all(),
+        }
+    }
+
+    /// An object was not kept.
+    pub fn dropped(&self, object: &Identity<'_>) {
+        if let Place::Slot(slot) = self.place(object) {
+            self.holes.lock().dropped(slot);
+        }
+    }
+
+    /// Whether something of a wanted slot among these is not kept.
+    pub fn has_holes(&self, slots: &SlotSet) -> bool {
+        let holes = self.holes.lock();
+        slots.iter().any(|slot| holes.contains(slot) && self.lane().wants(slot))
+    }
+
+    /// It joins its cache.
+    pub fn begin(&self, holes: Holes) {
+        *self.holes.lock() = holes;
+    }
+
+    /// The cache is listed anew.
+    pub fn begin_relist(&self) {
+        self.holes.lock().begin_relist();
+        if self.is_owned() {
+            self.lineage.begin_relist(&self.id);
+        }
+    }
+
+    /// The list is complete.
+    pub fn end_relist(&self) {
+        self.holes.lock().end_relist();
+        if self.is_owned() {
+            self.lineage.end_relist(&self.id);
+        }
+    }
+
+    /// An object is gone.
+    pub fn forget(&self, uid: &str) {
+        if self.is_owned() {
+            self.lineage.forget(&self.id, uid);
+        }
+    }
+
+    /// Bytes kept to follow owners through this kind.
+    pub fn weight_bytes(&self) -> usize {
+        if self.is_owned() { self.lineage.weight_bytes(&self.id) } else { 0 }
+    }
+
+    /// The caches in which children of an object may be.
+    pub fn owned_caches(&self) -> Vec<Arc<Cache>> {
+        let Some(caches) = self.caches.upgrade() else { return Vec::new() };
+        self.lineage.owned().iter().filter_map(|id| caches.get(id)).collect()
+    }
+
     /// Queues the primaries that a change concerns.
     pub fn dispatch(&self, change: &Change, priority: Priority) {
         if !matters(&self.role, change.old.as_deref(), change.new.as_deref()) {
@@ -56,36 +192,69 @@ impl Route {
     }
 
     fn targets(&self, change: &Change) -> BTreeSet<ObjectKey> {
+        let states = [change.old.as_deref(), change.new.as_deref()].into_iter().flatten();
         if self.role == Role::Primary {
-            return BTreeSet::from([change.key.clone()]);
+            let wanted = states.filter(|object| self.wants(&object.identity()));
+            return wanted.map(|object| object.key.clone()).collect();
         }
         let Some(primaries) = self.primaries.upgrade() else { return BTreeSet::new() };
-        let states = [change.old.as_deref(), change.new.as_deref()];
-        states.into_iter().flatten().flat_map(|object| self.primaries_of(object, &primaries)).collect()
+        states.flat_map(|object| self.primaries_of(object, &primaries)).collect()
     }
 
     fn primaries_of(&self, object: &Object, primaries: &Cache) -> Vec<ObjectKey> {
-        match &self.role {
-            Role::Primary => vec![object.key.clone()],
+        let users = match &self.role {
+            Role::Primary => Vec::new(),
             Role::Owned => self.owner_of(object, primaries).into_iter().collect(),
             Role::Label(label) => {
                 let named = object.label(label).map(|name| scoped_key(object, name, primaries));
-                named.filter(|key| primaries.get(key).is_some()).into_iter().collect()
+                named.and_then(|key| primaries.get(&key)).into_iter().collect()
             }
             Role::Field(path) => {
-                let users = primaries.with_field(path, &object.key.name).unwrap_or_default();
-                let visible = |user: &&Arc<Object>| same_namespace_or_cluster(object, user);
-                users.iter().filter(visible).map(|user| user.key.clone()).collect()
+                let mut users = primaries.with_field(path, &object.key.name).unwrap_or_default();
+                users.retain(|user| same_namespace_or_cluster(object, user));
+                users
             }
+        };
+        users.iter().filter(|user| self.is_wanted(user)).map(|user| user.key.clone()).collect()
+    }
+
+    /// Whether this host holds a primary, or will: others are about to be evicted.
+    fn is_wanted(&self, primary: &Object) -> bool {
+        self.lane().wants_all() || self.wants_place(self.place_of_primary(&primary.key, &primary.uid))
+    }
+
+    fn place_of_primary(&self, key: &ObjectKey, uid: &str) -> Place {
+        self.slot(self.lineage.root(key.namespace.as_deref(), &key.name, uid))
+    }
+
+    fn slot(&self, hash: u64) -> Place {
+        Place::Slot(self.lane().slot_of(hash))
+    }
+
+    fn place_of_trace(&self, trace: Trace) -> Place {
+        match trace {
+            Trace::Root(hash) => self.slot(hash),
+            Trace::Foreign => Place::Nowhere,
+            Trace::Unknown => Place::Anywhere,
         }
     }
 
-    fn owner_of(&self, object: &Object, primaries: &Cache) -> Option<ObjectKey> {
+    /// A label has the primary's name and not its uid.
+    fn place_by_label(&self, object: &Identity<'_>, label: &str) -> Place {
+        let (Some(labels), false) = (object.labels, self.lane().key == KeyBy::Uid) else {
+            return Place::Anywhere;
+        };
+        let named = labels.iter().find(|(key, _)| **key == *label);
+        named.map_or(Place::Nowhere, |(_, name)| {
+            self.slot(self.lineage.root(object.key.namespace.as_deref(), name, ""))
+        })
+    }
+
+    fn owner_of(&self, object: &Object, primaries: &Cache) -> Option<Arc<Object>> {
         let caches = self.caches.upgrade()?;
         let root = root_of(object, &primaries.id.kind, &caches)?;
-        let key = scoped_key(object, &root, primaries);
         // A child that outlives its primary wakes nobody: the primary's own deletion did.
-        primaries.get(&key).is_some().then_some(key)
+        primaries.get(&scoped_key(object, &root, primaries))
     }
 }
 
@@ -127,8 +296,9 @@ fn matters(role: &Role, old: Option<&Object>, new: Option<&Object>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Resource;
     use crate::cache::state::Source;
-    use crate::cache::{CacheId, Resource};
+    use crate::ownership::lane::tests::everything;
     use crate::queue::tests::drain;
     use kube::api::ApiResource;
     use polyreme_selector::LabelSelector;
@@ -156,12 +326,11 @@ mod tests {
     }
 
     fn hear(fixture: &Fixture, cache: &Cache, role: Role, json: &str) -> Vec<String> {
-        let route = Route {
-            queue: Arc::clone(&fixture.queue),
-            role,
-            primaries: Arc::downgrade(&fixture.websites),
-            caches: Arc::downgrade(&fixture.caches),
-        };
+        let owned = vec![cache.id.clone()];
+        let Cache { id, resource, .. } = &*fixture.websites;
+        let lineage = Arc::new(Lineage::new(everything(), id.kind.clone(), resource.clone(), owned));
+        let (queue, id) = (Arc::clone(&fixture.queue), cache.id.clone());
+        let route = Route::new(queue, role, id, &fixture.websites, &fixture.caches, lineage);
         let object = Arc::new(Object::parse(json, &cache.id.kind).unwrap());
         let change = Change { key: object.key.clone(), old: None, new: Some(object) };
         route.dispatch(&change, Priority::NORMAL);

@@ -2,7 +2,9 @@
 //!
 //! The watcher lists, watches, resumes after a broken connection and lists again after a 410; this
 //! file feeds its cache, and says how it is doing in words that name the remedy. An event that cannot
-//! be decoded is never skipped: the watch starts again from a list.
+//! be decoded is never skipped: the watch starts again from a list, as it does when somebody needs one.
+//!
+//! Of an object no more is read here than says where it belongs: the cache reads the rest of what it keeps.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use crate::cache::state::Source;
 use crate::cache::{Cache, Health};
 use crate::explain;
 use crate::metrics::WatchMetrics;
-use crate::object::Object;
+use crate::object::{Identity, ObjectKey, Owner, OwnerReference, ResourceVersion, controller_of};
 
 /// First wait after a failed list or watch.
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -36,10 +38,15 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// last one, twice the longest wait, means that it was.
 const RECOVERED_AFTER: Duration = Duration::from_secs(10);
 
-/// An object as it came off the wire, with no more parsed than kube's watcher asks for.
+/// An object as it came off the wire, with no more parsed than decides where it belongs.
 #[derive(Clone, Debug)]
 struct Received {
     text: Box<RawValue>,
+    key: ObjectKey,
+    uid: Box<str>,
+    version: ResourceVersion,
+    controller: Option<Owner>,
+    /// What kube's watcher asks for.
     metadata: ObjectMeta,
 }
 
@@ -52,15 +59,36 @@ impl<'de> Deserialize<'de> for Received {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Metadata {
-            name: Option<String>,
-            namespace: Option<String>,
+            #[serde(default)]
+            name: Box<str>,
+            namespace: Option<Box<str>>,
+            #[serde(default)]
+            uid: Box<str>,
             resource_version: Option<String>,
+            owner_references: Option<Vec<OwnerReference>>,
         }
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let Head { metadata } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
-        let Metadata { name, namespace, resource_version } = metadata;
-        let metadata = ObjectMeta { name, namespace, resource_version, ..ObjectMeta::default() };
-        Ok(Self { text, metadata })
+        Ok(Self {
+            text,
+            key: ObjectKey::new(metadata.namespace.as_deref(), &metadata.name),
+            uid: metadata.uid,
+            version: ResourceVersion(metadata.resource_version.clone().unwrap_or_default().into()),
+            controller: controller_of(metadata.owner_references),
+            metadata: ObjectMeta { resource_version: metadata.resource_version, ..ObjectMeta::default() },
+        })
+    }
+}
+
+impl Received {
+    fn identity(&self) -> Identity<'_> {
+        Identity {
+            key: &self.key,
+            uid: &self.uid,
+            resource_version: &self.version,
+            controller: self.controller.as_ref(),
+            labels: None,
+        }
     }
 }
 
@@ -107,7 +135,11 @@ async fn follow(cache: &Cache, client: Client, metrics: &WatchMetrics) {
     let backoff = ExponentialBackoff::from(backoff.with_jitter().without_max_times());
     let mut events = pin!(kube_watcher(api, config).backoff(backoff));
     loop {
-        match timeout(RECOVERED_AFTER, events.next()).await {
+        let next = tokio::select! {
+            next = timeout(RECOVERED_AFTER, events.next()) => next,
+            () = cache.list_asked_for() => return,
+        };
+        match next {
             Err(_) => recovered(cache),
             Ok(None) => return,
             Ok(Some(Ok(event))) => {
@@ -136,17 +168,22 @@ fn observe(cache: &Cache, event: Event<Received>) {
     match event {
         Event::Init => cache.begin_relist(),
         Event::InitDone => cache.end_relist(),
-        Event::InitApply(received) => take(cache, &received, |object| cache.observe(object, Source::List)),
-        Event::Apply(received) => take(cache, &received, |object| cache.observe(object, Source::Watch)),
-        Event::Delete(received) => take(cache, &received, |object| cache.observe_deleted(&object)),
+        Event::InitApply(received) => take(cache, &received, Source::List),
+        Event::Apply(received) => {
+            take(cache, &received, Source::Watch);
+            cache.progressed(&received.version);
+        }
+        Event::Delete(received) => {
+            cache.observe_deleted(&received.identity());
+            cache.progressed(&received.version);
+        }
     }
 }
 
-fn take(cache: &Cache, received: &Received, use_it: impl FnOnce(Object)) {
-    match Object::parse(received.text.get(), &cache.id.kind) {
-        Ok(object) => use_it(object),
+fn take(cache: &Cache, received: &Received, source: Source) {
+    if let Err(failure) = cache.receive(&received.identity(), received.text.get(), source) {
         // A server that sends an object without a name is beyond repair by this host.
-        Err(failure) => warn!(kind = %cache.id.kind, %failure, "the API server sent what is no object"),
+        warn!(kind = %cache.id.kind, %failure, "the API server sent what is no object");
     }
 }
 
@@ -181,6 +218,7 @@ mod tests {
         let Ok(WatchEvent::Added(received)) = event(text) else { panic!("not an added object") };
         assert!(received.text.get().contains("1.50"));
         assert_eq!(received.metadata.resource_version.as_deref(), Some("5"));
+        assert_eq!((&*received.key.name, &*received.version.0), ("a", "5"));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! The memory holds digests only, is lost on restart (then each object costs one request) and is
 //! bounded; an entry that was dropped costs one request as well.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use parking_lot::Mutex;
@@ -74,6 +74,13 @@ impl Applied {
             outcomes.clear();
         }
         outcomes.insert(id, outcome);
+    }
+
+    /// Forgets objects that are another host's now.
+    pub fn forget(&self, objects: &HashSet<(Kind, ObjectKey)>) {
+        if !objects.is_empty() {
+            self.outcomes.lock().retain(|id, _| !objects.contains(&(id.kind.clone(), id.key.clone())));
+        }
     }
 }
 
@@ -168,6 +175,10 @@ mod tests {
             "another incarnation"
         );
         assert!(!applied.is_unchanged(&ApplyId { force: false, ..id(None) }, APPLIED, &after));
+        assert!(!sent(APPLIED, &after));
+        let evicted = [(id(None).kind, id(None).key)].into_iter().collect();
+        applied.forget(&evicted);
+        assert!(sent(APPLIED, &after), "it was another host's meanwhile");
         assert!(!applied.is_unchanged(&id(Some("status")), APPLIED, &after));
     }
 

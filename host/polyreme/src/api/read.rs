@@ -13,11 +13,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{READ_TIMEOUT, ReconcileApi, access, bad_request, draft, error, request};
+use crate::cache::state::State;
 use crate::cache::{Answer, Cache, Resource};
 use crate::explain;
 use crate::field_path::FieldPath;
 use crate::object::{Kind, Object, ObjectKey};
 use crate::permissions::{Access, Part, Verb};
+
+/// In the token of a page from the cache; no name holds it, nor does a token of the API server.
+const TOKEN_SEPARATOR: char = '\0';
 
 impl ReconcileApi {
     pub(super) async fn read_one(&self, object: ObjectRef, source: Source) -> Result<String, Error> {
@@ -61,24 +65,36 @@ impl ReconcileApi {
         let children_only = self.permitted("list", &access)?;
         let selectors = Selectors::parse(&query)?;
         let cache = self.shared.view.covering(&kind, &selectors.labels);
-        match cache.filter(|_| query.source == Source::Cache) {
-            Some(cache) => self.list_cached(&cache, &query, &selectors, children_only),
-            None => self.list_live(&kind, &query, children_only).await,
+        let Some(cache) = cache.filter(|_| query.source == Source::Cache) else {
+            return self.list_live(&kind, &query, |object| !children_only || self.is_child(object)).await;
+        };
+        let begun_here = query.continue_.as_deref().is_none_or(|token| token.contains(TOKEN_SEPARATOR));
+        match self.list_cached(&cache, &query, &selectors, children_only)? {
+            Some(page) if begun_here => Ok(page),
+            None if begun_here && query.continue_.is_some() => Err(moved_on()),
+            _ => {
+                let query = ListQuery { field_selector: selectors.fields_of_metadata(), ..query };
+                let wanted =
+                    |object: &Object| selectors.select(object) && (!children_only || self.is_child(object));
+                self.list_live(&kind, &query, wanted).await
+            }
         }
     }
 
+    /// `None` when the cache does not hold all that is asked for.
     fn list_cached(
         &self,
         cache: &Cache,
         query: &ListQuery,
         selectors: &Selectors,
         children_only: bool,
-    ) -> Result<Page, Error> {
+    ) -> Result<Option<Page>, Error> {
         let candidates = if children_only {
-            self.uid.as_deref().map(|uid| cache.owned_by(uid)).unwrap_or_default()
+            self.uid.as_deref().map_or_else(|| Some(Vec::new()), |uid| self.shared.view.children(cache, uid))
         } else {
-            selectors.candidates(cache)?
+            cache.read(|state| selectors.candidates(state))?
         };
+        let Some(candidates) = candidates else { return Ok(None) };
         let namespace = query.namespace.as_deref().filter(|namespace| !namespace.is_empty());
         let in_namespace =
             |object: &Object| namespace.is_none_or(|n| object.key.namespace.as_deref() == Some(n));
@@ -87,10 +103,15 @@ impl ReconcileApi {
             .filter(|object| in_namespace(object) && selectors.select(object))
             .collect();
         selected.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(page(&selected, query))
+        Ok(Some(page(&selected, query)))
     }
 
-    async fn list_live(&self, kind: &Kind, query: &ListQuery, children_only: bool) -> Result<Page, Error> {
+    async fn list_live(
+        &self,
+        kind: &Kind,
+        query: &ListQuery,
+        wanted: impl Fn(&Object) -> bool,
+    ) -> Result<Page, Error> {
         #[derive(Deserialize)]
         struct List<'a> {
             #[serde(borrow)]
@@ -109,7 +130,7 @@ impl ReconcileApi {
         let mut items = Vec::with_capacity(list.items.len());
         for item in list.items {
             let object = Object::parse(item.get(), kind).map_err(|e| unreadable(&e))?;
-            if !children_only || self.is_child(&object) {
+            if wanted(&object) {
                 items.push(object.json.into_string());
             }
         }
@@ -141,7 +162,7 @@ fn page(selected: &[Arc<Object>], query: &ListQuery) -> Page {
 
 /// Sorts like [`ObjectKey`]: no name holds a NUL.
 fn token_of(object: &Object) -> String {
-    format!("{}\0{}", object.key.namespace.as_deref().unwrap_or_default(), object.key.name)
+    format!("{}{TOKEN_SEPARATOR}{}", object.key.namespace.as_deref().unwrap_or_default(), object.key.name)
 }
 
 struct Selectors {
@@ -158,15 +179,27 @@ impl Selectors {
         })
     }
 
-    /// Objects that may be selected: from an index when one fits, else all.
-    fn candidates(&self, cache: &Cache) -> Result<Vec<Arc<Object>>, Error> {
+    /// Objects that may be selected: from an index when one fits, else all; `None` when some of the kind
+    /// are not kept.
+    fn candidates(&self, state: &State) -> Result<Option<Vec<Arc<Object>>>, Error> {
         let mut narrowed = None;
         for term in self.fields.terms().iter().filter(|term| !is_metadata(&term.path)) {
             let path = FieldPath::parse(&term.path).map_err(bad_request)?;
-            let found = cache.with_field(&path, &term.value).ok_or_else(|| no_index(&term.path))?;
-            narrowed = narrowed.or(term.equal.then_some(found));
+            let found = state.with_field(&path, &term.value).ok_or_else(|| no_index(&term.path))?;
+            if term.equal && narrowed.is_none() {
+                narrowed = Some(found.filter_map(|key| state.get(key).cloned()).collect());
+            }
         }
-        Ok(narrowed.unwrap_or_else(|| cache.all()))
+        let all = || state.objects().cloned().collect();
+        Ok((!state.is_partial()).then(|| narrowed.unwrap_or_else(all)))
+    }
+
+    /// The terms that every API server knows; the others are indexes of the cache.
+    fn fields_of_metadata(&self) -> String {
+        let known = self.fields.terms().iter().filter(|term| is_metadata(&term.path));
+        let terms =
+            known.map(|term| format!("{}{}{}", term.path, if term.equal { "=" } else { "!=" }, term.value));
+        terms.collect::<Vec<_>>().join(",")
     }
 
     fn select(&self, object: &Object) -> bool {
@@ -189,6 +222,11 @@ fn holds(term: &polyreme_selector::FieldTerm, object: &Object) -> bool {
         }),
     };
     equals == term.equal
+}
+
+fn moved_on() -> Error {
+    let message = "the host does not hold all objects of the kind any more: list from the beginning";
+    Error::new(Reason::Gone, message)
 }
 
 fn no_index(path: &str) -> Error {

@@ -1,24 +1,39 @@
 //! The caches: one for each watched (kind, selector), shared by every module that asks.
 //!
 //! A [`Cache`] holds the objects ([`state`]), hears of changes from its watch and from this host's own
-//! writes, and hands each change to its [`Route`]s, which queue the primaries concerned. [`Caches`]
-//! is the register of all of them.
+//! writes, decides which objects to keep ([`admission`]), and hands each change to its [`Route`]s, which
+//! queue the primaries concerned. [`lists`] and [`catch_up`] bring it up to date when slots are acquired.
+//! [`Caches`] is the register of all of them.
 
+mod admission;
+#[cfg(test)]
+mod barrier;
+pub mod catch_up;
+pub mod holes;
+pub mod lineage;
+pub mod lists;
+#[cfg(test)]
+mod sharded;
 pub mod state;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kube::api::ApiResource;
 use parking_lot::RwLock;
+use polyreme_ownership::SlotSet;
+use polyreme_ownership::slots::Root;
 use polyreme_selector::LabelSelector;
 use tokio::sync::watch;
 
 use crate::field_path::FieldPath;
-use crate::object::{Kind, Object, ObjectKey};
+use crate::object::{Kind, Object, ObjectKey, ResourceVersion};
+use crate::ownership::LaneSlots;
 use crate::queue::schedule::Priority;
 use crate::route::Route;
+pub use catch_up::{catch_up, prewarm};
+use lists::Lists;
 use state::{Change, Source, State};
 pub use view::{Answer, View};
 
@@ -59,9 +74,12 @@ pub struct Cache {
     pub resource: Resource,
     selector: LabelSelector,
     state: RwLock<State>,
-    routes: RwLock<Vec<Arc<Route>>>,
+    /// Copied out before any other lock is taken.
+    routes: RwLock<Arc<[Arc<Route>]>>,
     health: watch::Sender<Health>,
-    listed_once: watch::Sender<bool>,
+    lists: watch::Sender<Lists>,
+    /// Version of the last watch event that was taken in; absent since the last list.
+    progress: watch::Sender<Option<ResourceVersion>>,
 }
 
 impl Cache {
@@ -71,23 +89,10 @@ impl Cache {
             resource,
             selector,
             state: RwLock::default(),
-            routes: RwLock::default(),
+            routes: RwLock::new(Arc::default()),
             health: watch::Sender::new(Health::Starting),
-            listed_once: watch::Sender::new(false),
-        }
-    }
-
-    /// Whether it has had a full list.
-    pub fn is_listed(&self) -> bool {
-        *self.listed_once.borrow()
-    }
-
-    /// Adds a route and queues, at low priority, what it leads to from what is cached already.
-    pub fn add_route(&self, route: Arc<Route>) {
-        self.routes.write().push(Arc::clone(&route));
-        for object in self.all() {
-            let change = Change { key: object.key.clone(), old: None, new: Some(object) };
-            route.dispatch(&change, Priority::LOW);
+            lists: watch::Sender::default(),
+            progress: watch::Sender::default(),
         }
     }
 
@@ -101,9 +106,47 @@ impl Cache {
         self.state.read().get(key).cloned()
     }
 
-    /// All objects, in no order.
+    /// One object, none, or one that is not kept.
+    fn look_up(&self, key: &ObjectKey) -> Answer {
+        let state = self.state.read();
+        match state.get(key) {
+            Some(object) => Answer::Found(Arc::clone(object)),
+            None if state.may_be_dropped(key) => Answer::Unknown,
+            None => Answer::Absent,
+        }
+    }
+
+    /// Reads several things at one moment.
+    pub fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state.read())
+    }
+
+    /// Whether every child of an object that a controller may reconcile is kept, if the watch shows it.
+    fn owns_for(&self, lane: &LaneSlots) -> bool {
+        self.routes().iter().any(|route| route.is_of(lane) && route.is_owned())
+    }
+
+    /// All objects that are kept, in no order.
     pub fn all(&self) -> Vec<Arc<Object>> {
         self.state.read().objects().cloned().collect()
+    }
+
+    /// Keys of the controller's primaries in some slots, in no order; the cache is that of its primary kind.
+    pub fn keys_of(&self, lane: &LaneSlots, slots: &SlotSet) -> Vec<ObjectKey> {
+        let state = self.state.read();
+        let wanted = state.objects().filter(|object| slots.contains(lane.slot(&self.root(object))));
+        wanted.map(|object| object.key.clone()).collect()
+    }
+
+    /// An object of this cache as a root.
+    fn root<'a>(&'a self, object: &'a Object) -> Root<'a> {
+        Root {
+            group: &self.resource.api.group,
+            resource: &self.resource.api.plural,
+            namespace: object.key.namespace.as_deref().unwrap_or_default(),
+            name: &object.key.name,
+            uid: &object.uid,
+        }
     }
 
     /// Objects whose controller has this uid.
@@ -119,10 +162,11 @@ impl Cache {
         Some(keys.filter_map(|key| state.get(key).cloned()).collect())
     }
 
-    /// Number of objects and bytes kept for them.
+    /// Number of objects and bytes kept for them and for what is known of others.
     pub fn size(&self) -> (usize, usize) {
+        let links: usize = self.routes().iter().map(|route| route.weight_bytes()).sum();
         let state = self.state.read();
-        (state.len(), state.weight_bytes())
+        (state.len(), state.weight_bytes() + links)
     }
 
     /// How the watch is doing.
@@ -135,13 +179,6 @@ impl Cache {
         self.health.subscribe()
     }
 
-    /// Waits for the first full list.
-    pub async fn listed(&self) {
-        let mut listed = self.listed_once.subscribe();
-        // The sender lives in self, so waiting cannot fail.
-        let _ = listed.wait_for(|listed| *listed).await;
-    }
-
     /// Records how the watch is doing.
     pub fn set_health(&self, health: Health) {
         self.health.send_if_modified(|known| {
@@ -151,47 +188,19 @@ impl Cache {
         });
     }
 
-    /// A relist begins.
-    pub fn begin_relist(&self) {
-        self.state.write().begin_relist();
+    fn routes(&self) -> Arc<[Arc<Route>]> {
+        Arc::clone(&self.routes.read())
     }
 
-    /// A relist is complete.
-    pub fn end_relist(&self) {
-        let vanished = self.state.write().end_relist();
-        vanished.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
-        self.listed_once.send_replace(true);
-        self.set_health(Health::Synced);
-    }
-
-    /// Takes in what a list, a watch or a write showed.
-    pub fn observe(&self, object: Object, source: Source) {
-        let change = self.state.write().apply(object, source);
-        let priority = if source == Source::List { Priority::LOW } else { Priority::NORMAL };
-        change.iter().for_each(|change| self.dispatch(change, priority));
-    }
-
-    /// The watch reports an object deleted.
-    pub fn observe_deleted(&self, last: &Object) {
-        let change = self.state.write().observe_deleted(last);
-        change.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
-    }
-
-    /// This host deleted an object.
-    pub fn forget_deleted(&self, key: &ObjectKey, uid: &str) {
-        let change = self.state.write().forget_deleted(key, uid);
-        change.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
+    fn dispatch(&self, change: &Change, priority: Priority) {
+        for route in self.routes().iter() {
+            route.dispatch(change, priority);
+        }
     }
 
     fn observe_write(&self, object: Object) {
         if self.selector.matches(|key| object.label(key)) {
             self.observe(object, Source::Write);
-        }
-    }
-
-    fn dispatch(&self, change: &Change, priority: Priority) {
-        for route in self.routes.read().iter() {
-            route.dispatch(change, priority);
         }
     }
 }
@@ -217,6 +226,21 @@ impl Caches {
         let cache = Arc::new(Cache::new(id.clone(), resource.clone(), selector));
         by_id.insert(id, Arc::clone(&cache));
         (cache, true)
+    }
+
+    /// The cache with this id.
+    pub fn get(&self, id: &CacheId) -> Option<Arc<Cache>> {
+        self.by_id.read().get(id).cloned()
+    }
+
+    /// Removes what is no longer wanted after slots were lost; tells nobody's queue. Returns what it
+    /// removed, so that what else is remembered of those objects can be forgotten.
+    pub fn evict(&self, lane: &LaneSlots) -> HashSet<(Kind, ObjectKey)> {
+        let concerned = self.all().into_iter().filter(|cache| cache.serves(lane));
+        let evicted = concerned.flat_map(|cache| {
+            cache.evict().into_iter().map(move |key| (cache.id.kind.clone(), key)).collect::<Vec<_>>()
+        });
+        evicted.collect()
     }
 
     /// All caches, for metrics.
@@ -279,51 +303,4 @@ pub(crate) mod tests {
         assert!(Arc::ptr_eq(&cache(&caches, "app=web"), &cache(&caches, "app=web")));
         assert_eq!(caches.all().len(), 1);
     }
-}
-
-// TEMPORARY (lead): replaced by the cache branch.
-impl Cache {
-    /// tmp
-    pub fn keys_of(
-        &self,
-        lane: &crate::ownership::LaneSlots,
-        slots: &polyreme_ownership::SlotSet,
-    ) -> Vec<ObjectKey> {
-        let api = &self.resource.api;
-        self.all()
-            .into_iter()
-            .filter(|o| {
-                let namespace = o.key.namespace.as_deref().unwrap_or_default();
-                let root = polyreme_ownership::slots::Root {
-                    group: &api.group,
-                    resource: &api.plural,
-                    namespace,
-                    name: &o.key.name,
-                    uid: &o.uid,
-                };
-                slots.contains(lane.slot(&root))
-            })
-            .map(|o| o.key.clone())
-            .collect()
-    }
-}
-impl Caches {
-    /// tmp
-    pub fn evict(&self, _lane: &crate::ownership::LaneSlots) {}
-}
-/// tmp
-pub async fn prewarm(
-    _: &[Arc<Cache>],
-    _: kube::Client,
-    _: &crate::ownership::LaneSlots,
-    _: &polyreme_ownership::SlotSet,
-) {
-}
-/// tmp
-pub async fn catch_up(
-    _: &[Arc<Cache>],
-    _: kube::Client,
-    _: &crate::ownership::LaneSlots,
-    _: &polyreme_ownership::SlotSet,
-) {
 }

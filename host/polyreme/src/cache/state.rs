@@ -1,15 +1,19 @@
 //! The objects of one watched kind and their indexes: a pure value.
 //!
+//! Only objects that this host's controllers want are kept. Of the others their keys' digests remain, so
+//! that "there is no such object" can be told from "it is somebody else's" without a request.
+//!
 //! Two streams write here, the watch and the responses to this host's own writes, in any order. The
 //! rule that keeps reads from going back: an object is replaced only by a newer resourceVersion, and
 //! what this host deleted does not return under the same uid. A relist replaces everything except
 //! what was written through since it began, which the watch will confirm.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use crate::field_path::FieldPath;
-use crate::object::{Object, ObjectKey};
+use crate::object::{Identity, Object, ObjectKey};
 
 /// What a call changed. `old` and `new` are never both absent.
 #[derive(Clone, Debug)]
@@ -39,6 +43,12 @@ struct Slot {
     fresh: bool,
 }
 
+#[derive(Default)]
+struct Relist {
+    kept: HashSet<ObjectKey>,
+    dropped: HashSet<u64>,
+}
+
 type FieldIndex = HashMap<Box<str>, BTreeSet<ObjectKey>>;
 
 /// See the module's story.
@@ -47,8 +57,12 @@ pub struct State {
     objects: HashMap<ObjectKey, Slot>,
     by_owner: HashMap<Box<str>, BTreeSet<ObjectKey>>,
     by_field: HashMap<FieldPath, FieldIndex>,
-    /// Keys seen by the relist under way.
-    listed: Option<HashSet<ObjectKey>>,
+    /// What the relist under way has shown so far.
+    relist: Option<Relist>,
+    /// Digests of the keys of objects that were seen and are not kept. A collision costs a request.
+    dropped: HashSet<u64>,
+    /// Its keys are random, so that nobody can choose names that collide.
+    digest: RandomState,
     /// Uids that this host deleted and the watch has not yet reported gone.
     deleted: HashMap<ObjectKey, Box<str>>,
     weight_bytes: usize,
@@ -57,41 +71,89 @@ pub struct State {
 impl State {
     /// Starts a relist: what is not listed until [`end_relist`](Self::end_relist) is gone.
     pub fn begin_relist(&mut self) {
-        self.listed = Some(HashSet::new());
+        self.relist = Some(Relist::default());
         self.deleted.clear();
         self.objects.values_mut().for_each(|slot| slot.fresh = false);
     }
 
     /// Ends a relist and returns the objects that vanished meanwhile.
     pub fn end_relist(&mut self) -> Vec<Change> {
-        let Some(listed) = self.listed.take() else { return Vec::new() };
-        let gone =
-            |(key, slot): (&ObjectKey, &Slot)| (!slot.fresh && !listed.contains(key)).then(|| key.clone());
+        let Some(relist) = self.relist.take() else { return Vec::new() };
+        let gone = |(key, slot): (&ObjectKey, &Slot)| {
+            (!slot.fresh && !relist.kept.contains(key)).then(|| key.clone())
+        };
         let vanished: Vec<_> = self.objects.iter().filter_map(gone).collect();
+        self.dropped = relist.dropped;
         vanished.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Whether a relist is under way.
+    pub fn is_relisting(&self) -> bool {
+        self.relist.is_some()
+    }
+
+    /// What is known of an object that was seen, when that is newer than what was seen.
+    pub fn newer(&self, seen: &Identity<'_>, source: Source) -> Option<&Arc<Object>> {
+        let known = self.objects.get(seen.key).filter(|known| is_stale(seen, known, source))?;
+        Some(&known.object)
+    }
+
+    /// Whether this host deleted what was seen.
+    pub fn is_deleted(&self, seen: &Identity<'_>) -> bool {
+        self.deleted.get(seen.key).is_some_and(|uid| **uid == *seen.uid)
     }
 
     /// Takes an object in, unless the cache knows a newer state of it.
     pub fn apply(&mut self, object: Object, source: Source) -> Option<Change> {
-        if self.deleted.get(&object.key) == Some(&object.uid) {
+        if self.is_deleted(&object.identity()) {
             return None;
         }
         self.deleted.remove(&object.key);
-        if let (Source::List, Some(listed)) = (source, &mut self.listed) {
-            listed.insert(object.key.clone());
+        self.undrop(&object.key);
+        if let (Source::List, Some(relist)) = (source, &mut self.relist) {
+            relist.kept.insert(object.key.clone());
         }
-        if self.objects.get(&object.key).is_some_and(|slot| is_stale(&object, slot, source)) {
+        if self.newer(&object.identity(), source).is_some() {
             return None;
         }
         Some(self.insert(Arc::new(object), source == Source::Write))
     }
 
+    /// Notes an object that is not kept, and removes what is known of it unless that is newer.
+    pub fn dismiss(&mut self, seen: &Identity<'_>, source: Source) -> Option<Change> {
+        if self.is_deleted(seen) || self.newer(seen, source).is_some() {
+            return None;
+        }
+        self.evict(seen.key)
+    }
+
+    /// Removes an object that still exists but is not to be kept.
+    pub fn evict(&mut self, key: &ObjectKey) -> Option<Change> {
+        let digest = self.digest.hash_one(key);
+        self.dropped.insert(digest);
+        if let Some(relist) = &mut self.relist {
+            relist.dropped.insert(digest);
+        }
+        self.remove(key)
+    }
+
+    /// Whether some object was seen that is not kept: lists would not be complete.
+    pub fn is_partial(&self) -> bool {
+        !self.dropped.is_empty() || self.relist.as_ref().is_some_and(|relist| !relist.dropped.is_empty())
+    }
+
+    /// Whether an object of this key may have been seen and not kept.
+    pub fn may_be_dropped(&self, key: &ObjectKey) -> bool {
+        !self.dropped.is_empty() && self.dropped.contains(&self.digest.hash_one(key))
+    }
+
     /// Removes an object that the watch reports deleted, unless a later incarnation is known.
-    pub fn observe_deleted(&mut self, last: &Object) -> Option<Change> {
-        self.deleted.remove(&last.key);
-        let known = &self.objects.get(&last.key)?.object;
-        let later = known.uid != last.uid && !known.resource_version.at_most(&last.resource_version);
-        if later { None } else { self.remove(&last.key) }
+    pub fn observe_deleted(&mut self, last: &Identity<'_>) -> Option<Change> {
+        self.deleted.remove(last.key);
+        self.undrop(last.key);
+        let known = &self.objects.get(last.key)?.object;
+        let later = *known.uid != *last.uid && !known.resource_version.at_most(last.resource_version);
+        if later { None } else { self.remove(last.key) }
     }
 
     /// Removes an object that this host deleted; it will not return under this uid.
@@ -147,9 +209,18 @@ impl State {
         self.objects.is_empty()
     }
 
-    /// Bytes kept for the objects themselves, without indexes.
+    /// Bytes kept for the objects themselves and for those that are not kept, without other indexes.
     pub fn weight_bytes(&self) -> usize {
-        self.weight_bytes
+        self.weight_bytes + self.dropped.capacity() * size_of::<u64>()
+    }
+
+    fn undrop(&mut self, key: &ObjectKey) {
+        // Nearly always there is nothing to remove, and nothing is to be hashed then.
+        if self.is_partial() {
+            let digest = self.digest.hash_one(key);
+            self.dropped.remove(&digest);
+            self.relist.as_mut().map(|relist| relist.dropped.remove(&digest));
+        }
     }
 
     fn insert(&mut self, object: Arc<Object>, fresh: bool) -> Change {
@@ -186,8 +257,8 @@ impl State {
 
 /// A list is trusted over what an earlier watch said (a restored etcd counts from an older revision),
 /// but not over what was written since the list began.
-fn is_stale(object: &Object, known: &Slot, source: Source) -> bool {
-    (source != Source::List || known.fresh) && object.resource_version.at_most(&known.object.resource_version)
+fn is_stale(seen: &Identity<'_>, known: &Slot, source: Source) -> bool {
+    (source != Source::List || known.fresh) && seen.resource_version.at_most(&known.object.resource_version)
 }
 
 fn update(index: &mut FieldIndex, value: &str, key: &ObjectKey, present: bool) {
@@ -268,9 +339,12 @@ mod tests {
         assert!(state.forget_deleted(&key, "u1").is_some());
         assert!(state.apply(object("a", "u1", 6, ""), Source::Watch).is_none());
         assert!(state.apply(object("a", "u2", 7, ""), Source::Watch).is_some());
-        assert!(state.observe_deleted(&object("a", "u1", 6, "")).is_none(), "an older incarnation");
+        assert!(
+            state.observe_deleted(&object("a", "u1", 6, "").identity()).is_none(),
+            "an older incarnation"
+        );
         assert_eq!(version(&state, "a").unwrap(), "7");
-        assert!(state.observe_deleted(&object("a", "u2", 8, "")).is_some());
+        assert!(state.observe_deleted(&object("a", "u2", 8, "").identity()).is_some());
         assert!(state.is_empty());
     }
 
@@ -287,7 +361,7 @@ mod tests {
         state.apply(object("a", "u", 2, ""), Source::Watch);
         assert_eq!((with(&state, "t1"), with(&state, "t2"), state.owned_by("pu").count()), (0, 1, 0));
         state.apply(object("a", "u", 3, owner), Source::Watch);
-        state.observe_deleted(&object("a", "u", 4, ""));
+        state.observe_deleted(&object("a", "u", 4, "").identity());
         assert_eq!((with(&state, "t3"), state.owned_by("pu").count(), state.weight_bytes()), (0, 0, 0));
         assert!(state.with_field(&FieldPath::parse("spec.other").unwrap(), "x").is_none());
     }

@@ -5,6 +5,10 @@
 //! nothing would wake it again. So a kind that a controller watches is read from its own watches, which
 //! wake it for whatever they learn later, or live; a kind that it does not watch is read from any watch of
 //! the host that covers what is asked.
+//!
+//! A host that shares the objects with others keeps only its part. It still knows which keys exist, so it
+//! answers for one object that it keeps and for one that does not exist; for one that it dropped, and for
+//! a list of more than the children of the object under reconcile, the API server is to be asked.
 
 use std::sync::Arc;
 
@@ -12,11 +16,13 @@ use polyreme_selector::LabelSelector;
 
 use super::{Cache, Caches};
 use crate::object::{Kind, Object, ObjectKey};
+use crate::ownership::LaneSlots;
 
 /// See the module's story.
 pub struct View {
     own: Vec<Arc<Cache>>,
     all: Arc<Caches>,
+    lane: Arc<LaneSlots>,
 }
 
 /// What the caches say of one object.
@@ -31,23 +37,37 @@ pub enum Answer {
 }
 
 impl View {
-    /// The view of a controller that is woken by the caches in `own`.
-    pub fn new(own: Vec<Arc<Cache>>, all: Arc<Caches>) -> Self {
-        Self { own, all }
+    /// The view of a controller with these slots that is woken by the caches in `own`.
+    pub fn new(own: Vec<Arc<Cache>>, all: Arc<Caches>, lane: Arc<LaneSlots>) -> Self {
+        Self { own, all, lane }
     }
 
     /// One object.
     pub fn get(&self, kind: &Kind, key: &ObjectKey) -> Answer {
-        let caches = self.listed(kind);
-        if let Some(object) = caches.iter().find_map(|cache| cache.get(key)) {
-            return Answer::Found(object);
+        let mut complete = false;
+        for cache in self.listed(kind) {
+            match cache.look_up(key) {
+                Answer::Absent => complete |= cache.selector.is_empty(),
+                Answer::Unknown => (),
+                found @ Answer::Found(_) => return found,
+            }
         }
-        let complete = caches.iter().any(|cache| cache.selector.is_empty());
         if complete { Answer::Absent } else { Answer::Unknown }
     }
 
-    /// A cache that holds every object of this kind that a selector selects: it watches all of them, or
-    /// asks for no more than the selector does.
+    /// The children of the object with this uid, which is under reconcile; `None` when the cache, one that
+    /// [`covers`](Self::covering), may have dropped some.
+    pub fn children(&self, cache: &Cache, uid: &str) -> Option<Vec<Arc<Object>>> {
+        // Whoever may reconcile an object wants its slot, and so keeps its children.
+        let keeps_children = cache.owns_for(&self.lane);
+        cache.read(|state| {
+            let found = || state.owned_by(uid).filter_map(|key| state.get(key).cloned()).collect();
+            (keeps_children || !state.is_partial()).then(found)
+        })
+    }
+
+    /// A cache whose watch shows every object of this kind that a selector selects: it watches all of
+    /// them, or asks for no more than the selector does.
     pub fn covering(&self, kind: &Kind, selector: &LabelSelector) -> Option<Arc<Cache>> {
         let asked = selector.requirements();
         let covers = |cache: &Arc<Cache>| cache.selector.requirements().iter().all(|r| asked.contains(r));
@@ -71,12 +91,17 @@ mod tests {
     use super::*;
     use crate::cache::state::Source;
     use crate::cache::tests::{cache, pod};
+    use crate::ownership::lane::tests::everything;
 
     fn listed(caches: &Caches, selector: &str) -> Arc<Cache> {
         let cache = cache(caches, selector);
         cache.begin_relist();
         cache.end_relist();
         cache
+    }
+
+    fn view(own: Vec<Arc<Cache>>, caches: &Arc<Caches>) -> View {
+        View::new(own, Arc::clone(caches), everything())
     }
 
     fn kind() -> Kind {
@@ -93,10 +118,10 @@ mod tests {
         let (ours, theirs) = (listed(&caches, ""), listed(&caches, "app=web"));
         theirs.observe(pod(r#"{"app":"web","state":"old"}"#, 1), Source::Watch);
         ours.observe(pod(r#"{"app":"web","state":"new"}"#, 2), Source::Watch);
-        let view = View::new(vec![Arc::clone(&ours)], Arc::clone(&caches));
+        let view = view(vec![Arc::clone(&ours)], &caches);
         assert!(matches!(view.get(&kind(), &key()), Answer::Found(pod) if pod.label("state") == Some("new")));
 
-        ours.observe_deleted(&pod(r#"{"app":"web"}"#, 3));
+        ours.observe_deleted(&pod(r#"{"app":"web"}"#, 3).identity());
         assert!(
             matches!(view.get(&kind(), &key()), Answer::Absent),
             "deleted here, still there in the other"
@@ -108,9 +133,9 @@ mod tests {
         let caches = Arc::new(Caches::default());
         let (ours, theirs) = (listed(&caches, "app=web"), listed(&caches, ""));
         theirs.observe(pod(r#"{"app":"db"}"#, 1), Source::Watch);
-        let view = View::new(vec![ours], Arc::clone(&caches));
-        assert!(matches!(view.get(&kind(), &key()), Answer::Unknown));
-        let other = View::new(vec![], caches);
+        let watched = view(vec![ours], &caches);
+        assert!(matches!(watched.get(&kind(), &key()), Answer::Unknown));
+        let other = view(vec![], &caches);
         assert!(matches!(other.get(&kind(), &key()), Answer::Found(_)), "no watch of its own");
     }
 
@@ -118,7 +143,7 @@ mod tests {
     fn a_cache_with_a_selector_answers_for_what_it_selects() {
         let caches = Arc::new(Caches::default());
         let filtered = cache(&caches, "app=web");
-        let view = View::new(vec![Arc::clone(&filtered)], caches);
+        let view = view(vec![Arc::clone(&filtered)], &caches);
         let covering = |text: &str| view.covering(&kind(), &LabelSelector::parse(text).unwrap()).is_some();
         assert!(!covering("app=web"), "not listed yet");
         filtered.begin_relist();

@@ -15,18 +15,19 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::load::Loaded;
-use super::plan::Watch;
+use super::plan::{Plan, Watch};
 use super::share::Share;
 use super::{Host, resync};
 use crate::api::ControllerApi;
 use crate::api::elide::Applied;
+use crate::cache::lineage::Lineage;
 use crate::cache::{Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
 use crate::ownership::LaneSlots;
 use crate::permissions::Policy;
 use crate::queue::Queue;
 use crate::reconcile::Controller;
-use crate::route::Route;
+use crate::route::{Role, Route};
 
 /// First and longest wait before the API server is asked again for a kind that it does not know.
 const KIND_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -63,20 +64,26 @@ pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
     let primaries = open(host, &config, &plan.primary).await;
     plan.indexes.iter().for_each(|path| primaries.add_index(path));
     let mut caches = Vec::new();
+    let lineage = Arc::new(lineage(&lane, &plan, &primaries));
     for watch in plan.watches() {
         let cache = open(host, &config, watch).await;
-        cache.add_route(Arc::new(Route {
-            queue: Arc::clone(&queue),
-            role: watch.role.clone(),
-            primaries: Arc::downgrade(&primaries),
-            caches: Arc::downgrade(&host.caches),
-        }));
+        let (queue, role, id) = (Arc::clone(&queue), watch.role.clone(), watch.cache.clone());
+        let lineage = Arc::clone(&lineage);
+        cache.add_route(Arc::new(Route::new(queue, role, id, &primaries, &host.caches, lineage)));
         caches.push(cache);
     }
     wait_for_lists(host, &config, &caches).await;
     let parts = Parts { module, manifest, lane, primaries, caches, queue };
     let controller = Arc::new(controller(host, &config, parts));
     Connected { controller, config, share }
+}
+
+/// How the controller's objects are followed to their primaries.
+fn lineage(lane: &Arc<LaneSlots>, plan: &Plan, primaries: &Cache) -> Lineage {
+    let owned = plan.others.iter().filter(|watch| watch.role == Role::Owned);
+    let owned = owned.map(|watch| watch.cache.clone()).collect();
+    let Cache { id, resource, .. } = primaries;
+    Lineage::new(Arc::clone(lane), id.kind.clone(), resource.clone(), owned)
 }
 
 /// The cache of a watch, as soon as the API server knows the kind.
@@ -130,7 +137,7 @@ fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controlle
         client: host.client.clone(),
         resources: Arc::clone(&host.resources),
         caches: Arc::clone(&host.caches),
-        view: View::new(caches.clone(), Arc::clone(&host.caches)),
+        view: View::new(caches.clone(), Arc::clone(&host.caches), Arc::clone(&lane)),
         policy: Policy::new(&config.name, Arc::clone(&host.config.path), &manifest, config.grants.clone()),
         field_manager: manifest.name,
         applied: Applied::default(),

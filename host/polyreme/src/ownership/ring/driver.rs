@@ -17,13 +17,14 @@ use polyreme_ownership::member::{Loss, Phase, Slots};
 use polyreme_ownership::{Effect, Input, Lane, Member, MemberId, SlotSet, SlotState};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::publish::{Handovers, check_overlap, publish};
 use super::requests::{Answer, request};
 use super::{LaneHandle, Shared, State};
-use crate::cache;
+use crate::cache::{self, Caches};
 use crate::ownership::leases::{Known, known};
 use crate::ownership::names::table_lease;
 use crate::queue::schedule::Priority;
@@ -107,7 +108,7 @@ impl Driver {
         if tokio::time::timeout(END_PATIENCE, idle).await.is_err() {
             warn!(ring, "reconciles of the lost incarnation still run; they can no longer write");
         }
-        self.lanes.values().for_each(|lane| self.shared.caches.evict(&lane.slots));
+        self.lanes.values().for_each(|lane| lane.evict(&self.shared.caches));
     }
 
     fn ready(&self, state: Result<(), String>) {
@@ -208,7 +209,7 @@ impl<'a> Incarnation<'a> {
         done.inputs.into_iter().for_each(|input| self.step(input));
     }
 
-    fn next_wake(&self) -> tokio::time::Instant {
+    fn next_wake(&self) -> Instant {
         let (clock, now) = (self.driver.shared.clock, self.driver.shared.clock.now());
         let end = self.end_of_writes().filter(|end| *end > now);
         let wake = self.member.wake_at(now);
@@ -298,10 +299,10 @@ impl<'a> Incarnation<'a> {
         let Some(handle) = self.lane(&lane) else { return };
         handle.slots.set(&slots, SlotState::Waiting);
         self.handovers.begin(&lane, slots.iter(), self.driver.shared.clock.now());
-        let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
+        let handle = handle.clone();
         self.tasks.spawn(async move {
             let Some(controller) = handle.bound().await else { return Answer::default() };
-            cache::prewarm(&controller.caches, client, &handle.slots, &slots).await;
+            cache::prewarm(&controller.caches, &handle.slots, &slots).await;
             Answer::default()
         });
     }
@@ -310,9 +311,11 @@ impl<'a> Incarnation<'a> {
         let Some(handle) = self.lane(&slots.lane) else { return };
         handle.slots.set(&slots.slots, SlotState::Barrier { epoch });
         let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
+        // The first list of a host that just started begins later than this: it is the barrier.
+        let since = Instant::now();
         self.tasks.spawn(async move {
             let Some(controller) = handle.bound().await else { return Answer::default() };
-            cache::catch_up(&controller.caches, client, &handle.slots, &slots.slots).await;
+            cache::catch_up(&controller.caches, &client, &handle.slots, &slots.slots, since).await;
             vec![Input::BarrierPassed { slots, epoch }].into()
         });
     }
@@ -385,11 +388,9 @@ impl<'a> Incarnation<'a> {
         let Some(handle) = self.lane(&slots.lane) else { return };
         handle.slots.set(&slots.slots, SlotState::NotMine);
         debug!(controller = %slots.lane, slots = slots.slots.len(), "slots released");
-        let (caches, lane) = (Arc::clone(&self.driver.shared.caches), Arc::clone(&handle.slots));
-        let controller = handle.controller.borrow().clone();
+        let (caches, handle) = (Arc::clone(&self.driver.shared.caches), handle.clone());
         self.tasks.spawn(async move {
-            caches.evict(&lane);
-            controller.iter().for_each(|controller| controller.forget_released());
+            handle.evict(&caches);
             Answer::default()
         });
     }
@@ -442,5 +443,13 @@ impl LaneHandle {
         let mut controller = self.controller.subscribe();
         let bound = controller.wait_for(Option::is_some).await.ok()?;
         bound.clone()
+    }
+
+    /// Forgets everything about objects that are another host's now.
+    fn evict(&self, caches: &Caches) {
+        let evicted = caches.evict(&self.slots);
+        if let Some(controller) = &*self.controller.borrow() {
+            controller.forget_released(&evicted);
+        }
     }
 }
