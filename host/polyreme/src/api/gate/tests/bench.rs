@@ -118,9 +118,12 @@ pub(super) fn status(code: u16, reason: &str) -> Say {
     Say::Answer(code, json!({"kind": "Status", "code": code, "reason": reason, "message": reason}))
 }
 
+fn lane() -> Arc<LaneSlots> {
+    Arc::new(LaneSlots::everything("w".into()))
+}
+
 pub(super) fn permit() -> Permit {
-    let lane = Arc::new(LaneSlots::everything("w".into()));
-    lane.permit(SlotId(0)).ok().unwrap()
+    lane().permit(SlotId(0)).ok().unwrap()
 }
 
 pub(super) fn window() -> Duration {
@@ -161,7 +164,7 @@ impl Bench {
         let shared = ControllerApi {
             client: client(Arc::clone(&server), connects),
             resources: Arc::new(resources),
-            view: View::new(vec![Arc::clone(&maps)], Arc::clone(&caches)),
+            view: View::new(vec![Arc::clone(&maps)], Arc::clone(&caches), lane()),
             caches,
             policy: policy(granted),
             field_manager: "website".into(),
