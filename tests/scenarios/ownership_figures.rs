@@ -72,12 +72,18 @@ impl Run {
         Ok(Self { stage, size, timing, steady, joins: Vec::new(), leaves: Vec::new(), deaths: Vec::new() })
     }
 
+    /// Changes, of which every object has seen one.
     async fn churn(&mut self) -> Result<Churn> {
         let from = now();
         let churn = Churn::start(&self.stage.probes, self.size.changes_per_second).await?;
-        churn.wait_for(self.size.probes as u64).await?;
+        churn.wait_for(self.a_round()).await?;
         self.steady = Change { from, to: now() };
         Ok(churn)
+    }
+
+    /// Changes that reach every object: it then has shown where it is.
+    fn a_round(&self) -> u64 {
+        (self.size.probes + self.size.probes / 5) as u64
     }
 
     async fn join(&mut self, index: usize) -> Result<Change> {
@@ -97,10 +103,10 @@ impl Run {
         for _ in 0..self.size.cycles {
             let joined = self.join(3).await?;
             self.joins.push(joined);
-            churn.wait_for(u64::from(self.size.changes_per_second)).await?;
+            churn.wait_for(self.a_round()).await?;
             let left = self.leave(3).await?;
             self.leaves.push(left);
-            churn.wait_for(u64::from(self.size.changes_per_second)).await?;
+            churn.wait_for(self.a_round()).await?;
         }
         Ok(())
     }
@@ -109,7 +115,7 @@ impl Run {
         let from = self.stage.hosts.kill(index).await?;
         self.stage.hosts.wait_for_division().await?;
         self.deaths.push((Hosts::name(index), Change { from, to: now() }));
-        churn.wait_for(self.size.probes as u64 / 2).await?;
+        churn.wait_for(self.a_round()).await?;
         self.join(index).await.map(drop)
     }
 

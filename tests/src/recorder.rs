@@ -1,8 +1,9 @@
 //! Records every version of every probe by a watch, from its start to its end.
 //!
 //! A watch delivers each write in order, on either server. It is resumed where it broke off,
-//! so a restart of the API server loses nothing; where that is refused (410) versions may be
-//! missing, and the recorder says so instead of giving a history with a hole.
+//! so a restart of the local API server loses nothing. A real one that was restarted refuses
+//! versions from before (410): then the recorder lists anew, and says that versions may be
+//! missing. The audit log has them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,6 +58,16 @@ impl Recorder {
     /// # Errors
     /// When it does not catch up in time, or has a hole.
     pub async fn history(&self) -> Result<History> {
+        let history = self.history_as_far_as_seen().await?;
+        ensure!(!lock(&self.tape).has_hole, "the watch could not be resumed: its history has a hole");
+        Ok(history)
+    }
+
+    /// The same with whatever holes it has.
+    ///
+    /// # Errors
+    /// When it does not catch up in time.
+    pub async fn history_as_far_as_seen(&self) -> Result<History> {
         let listed = self.api.list(&ListParams::default()).await.context("failed to list probes")?;
         let newest = listed.items.iter().filter_map(version_of).max().unwrap_or_default();
         eventually("the watch of probes catching up", CAUGHT_UP_LIMIT, async || {
@@ -65,9 +76,7 @@ impl Recorder {
             Ok(())
         })
         .await?;
-        let tape = lock(&self.tape);
-        ensure!(!tape.has_hole, "the watch could not be resumed: its history has a hole");
-        Ok(History::from_watch(&tape.sightings))
+        Ok(History::from_watch(&lock(&self.tape).sightings))
     }
 }
 
@@ -86,16 +95,24 @@ async fn list(api: &Api<DynamicObject>, tape: &Mutex<Tape>) -> Result<()> {
 async fn record(api: Api<DynamicObject>, tape: Arc<Mutex<Tape>>) {
     loop {
         let version = lock(&tape).version.clone();
-        if let Ok(events) = api.watch(&WatchParams::default(), &version).await {
-            pin_mut!(events);
-            while let Some(Ok(event)) = events.next().await {
-                if lock(&tape).take(event).is_none() {
-                    break;
+        // A version that was refused is forgotten; the list says where to begin again.
+        if version.is_empty() && list(&api, &tape).await.is_err() {
+            pause().await;
+            continue;
+        }
+        let version = lock(&tape).version.clone();
+        match api.watch(&WatchParams::default(), &version).await {
+            Ok(events) => {
+                pin_mut!(events);
+                while let Some(Ok(event)) = events.next().await {
+                    if lock(&tape).take(event).is_none() {
+                        break;
+                    }
                 }
             }
-        }
-        if lock(&tape).has_hole {
-            return;
+            Err(kube::Error::Api(status)) => drop(lock(&tape).take(WatchEvent::Error(status))),
+            // It is away: again, until it is back.
+            Err(_) => (),
         }
         pause().await;
     }
@@ -112,7 +129,10 @@ impl Tape {
             WatchEvent::Deleted(object) => self.version = object.metadata.resource_version?,
             WatchEvent::Bookmark(bookmark) => self.version = bookmark.metadata.resource_version,
             WatchEvent::Error(status) => {
-                self.has_hole |= status.code == GONE;
+                if status.code == GONE {
+                    self.has_hole = true;
+                    self.version.clear();
+                }
                 return None;
             }
         }
@@ -171,7 +191,8 @@ mod tests {
         let failed = |code| WatchEvent::Error(Box::new(ApiStatus { code, ..ApiStatus::default() }));
         assert!(tape.take(failed(500)).is_none());
         assert!(!tape.has_hole);
+        tape.take(WatchEvent::Added(probe(3, 1))).unwrap();
         assert!(tape.take(failed(GONE)).is_none());
-        assert!(tape.has_hole);
+        assert!(tape.has_hole && tape.version.is_empty());
     }
 }

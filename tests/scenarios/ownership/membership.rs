@@ -68,7 +68,8 @@ async fn objects_in_no_namespace_are_divided_too() -> Result<()> {
 async fn work_goes_on_while_a_host_joins_and_another_leaves() -> Result<()> {
     let mut stage = Stage::with_hosts(3, PROBES, &json!({})).await?;
     let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
-    churn.wait_for(A_ROUND / 2).await?;
+    // Every object has shown where it is.
+    churn.wait_for(A_ROUND).await?;
 
     let joined = stage.hosts.start(3)?;
     stage.hosts.start_all([]).await?;
@@ -121,10 +122,10 @@ async fn a_rebalance_writes_to_no_object() -> Result<()> {
 #[tokio::test]
 async fn a_reconcile_that_does_not_end_is_interrupted_before_its_object_moves() -> Result<()> {
     let mut stage = Stage::with_hosts(2, 8, &json!({ "drainTimeout": "1s" })).await?;
+    let begun = now();
     for index in 0..8 {
         stage.probes.change(&format!("p-{index}"), &json!({ "seq": 2, "holdMillis": 4_000 })).await?;
     }
-    let begun = now();
     polyreme_tests::eventually("reconciles on both hosts", super::DONE_LIMIT, async || {
         let share = stage.recorder.history().await?.reconciles_by_host(begun);
         ensure!(share.len() == 2, "only {share:?}");

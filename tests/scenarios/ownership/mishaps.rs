@@ -96,7 +96,8 @@ async fn without_an_api_server_all_stop_and_afterwards_nothing_has_moved() -> Re
     let mut stage = Stage::with_hosts(3, PROBES, &json!({})).await?;
     let ring = Ring::of(&stage);
     let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
-    churn.wait_for(PROBES as u64).await?;
+    // Every object has shown where it is.
+    churn.wait_for(2 * PROBES as u64).await?;
     let before = ring.table().await?.metadata.annotations;
 
     let down = now();

@@ -36,7 +36,7 @@ pub(super) struct Stage {
 
 /// What the judge is given.
 pub(super) struct Evidence {
-    /// From the watch: complete, on either server.
+    /// From the watch; what a real server's watch could not show comes from the audit log.
     pub(super) watched: History,
     /// From the audit log: with users, reads and refusals.
     pub(super) audited: Option<History>,
@@ -77,7 +77,6 @@ impl Stage {
     }
 
     pub(super) async fn evidence(&self) -> Result<Evidence> {
-        let watched = self.recorder.history().await?;
         let requests = match &self.audit {
             Some((log, mark)) => {
                 log.flushed(self.probes.client()).await?;
@@ -86,6 +85,10 @@ impl Stage {
             None => Vec::new(),
         };
         let audited = self.audit.is_some().then(|| History::from_audit(&requests));
+        let watched = match &audited {
+            Some(audited) => self.recorder.history_as_far_as_seen().await?.completed_by(audited),
+            None => self.recorder.history().await?,
+        };
         Ok(Evidence { watched, audited, requests })
     }
 }

@@ -63,6 +63,18 @@ impl History {
     }
 }
 
+impl History {
+    /// This one, and of another one what this one does not have.
+    #[must_use]
+    pub fn completed_by(self, other: &Self) -> Self {
+        let known: HashSet<_> = self.writes.iter().map(|write| (write.object.clone(), write.order)).collect();
+        let missing =
+            other.writes.iter().filter(|write| !known.contains(&(write.object.clone(), write.order)));
+        let writes = missing.cloned().chain(self.writes).collect();
+        Self::sorted(writes, self.traces)
+    }
+}
+
 impl Sighting {
     fn since(&self, last: Option<&Self>) -> Vec<Write> {
         let mark_of = |sighting: &Self| sighting.status.mark.clone();
@@ -182,6 +194,15 @@ mod tests {
             let history = History::from_audit(&parsed(std::slice::from_ref(&read)));
             assert_eq!(history.traces, [Trace { token: "00ff".into(), at: at(1), kind: TraceKind::Read }]);
         }
+    }
+
+    #[test]
+    fn what_one_history_lacks_comes_from_the_other() {
+        let (begin, end) = (status("host-1", "Begin"), status("host-1", "End"));
+        let seen = [sighting(1, 7, &json!({})), sighting(3, 7, &end)];
+        let logged = [sighting(1, 7, &json!({})), sighting(2, 7, &begin), sighting(3, 7, &end)];
+        let whole = History::from_watch(&seen).completed_by(&History::from_watch(&logged));
+        assert_eq!(whole.writes, History::from_watch(&logged).writes);
     }
 
     fn sighting(order: u64, seq: i64, status: &Value) -> Sighting {
