@@ -61,6 +61,8 @@ struct Run {
     joins: Vec<Change>,
     leaves: Vec<Change>,
     deaths: Vec<(String, Change)>,
+    /// Before and after the API server was away.
+    tables: Option<[String; 2]>,
 }
 
 impl Run {
@@ -69,7 +71,16 @@ impl Run {
         stage.hosts.start_all(0..3).await?;
         stage.probes.wait_until_done(DONE_LIMIT).await?;
         let steady = Change { from: now(), to: now() };
-        Ok(Self { stage, size, timing, steady, joins: Vec::new(), leaves: Vec::new(), deaths: Vec::new() })
+        Ok(Self {
+            stage,
+            size,
+            timing,
+            steady,
+            joins: Vec::new(),
+            leaves: Vec::new(),
+            deaths: Vec::new(),
+            tables: None,
+        })
     }
 
     /// Changes, of which every object has seen one.
@@ -132,13 +143,13 @@ impl Run {
 
     async fn take_the_api_server_away(&mut self) -> Result<()> {
         let ring = Ring::of(&self.stage);
-        let before = ring.table().await?.metadata.annotations;
+        let before = ring.settled_table().await?;
         let outage = self.stage.server.take_down()?;
         self.stage.hosts.wait_until_nobody_owns(self.size.absence).await?;
         for_a_while(self.size.absence).await;
         outage.end().await?;
         self.stage.hosts.wait_for_division().await?;
-        ensure!(ring.table().await?.metadata.annotations == before, "the table changed");
+        self.tables = Some([before, ring.settled_table().await?]);
         Ok(())
     }
 
@@ -257,6 +268,9 @@ async fn measure(timing: &'static str, size: Size) -> Result<()> {
     table.requests("a join with nothing to do", &evidence, &peaceful[..1]);
     table.requests("a leave with nothing to do", &evidence, &peaceful[1..]);
     println!("{}", table.0);
+    if let Some([before, after]) = &run.tables {
+        ensure!(before == after, "while the API server was away the table changed from {before} to {after}");
+    }
     evidence.ensure_clean_after_a_stop()?;
     ensure!(written == 0, "{written} writes without a change");
     if is_full { ensure_goals(timing, planned, taken) } else { Ok(()) }

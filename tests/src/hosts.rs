@@ -74,13 +74,22 @@ impl Hosts {
     /// # Errors
     /// When they do not come together.
     pub async fn start_all(&mut self, indices: impl IntoIterator<Item = usize>) -> Result<()> {
+        self.start_ready(indices).await?;
+        self.wait_for_division().await
+    }
+
+    /// Starts these hosts and waits until they are ready, however they share the work.
+    ///
+    /// # Errors
+    /// When one does not become ready.
+    pub async fn start_ready(&mut self, indices: impl IntoIterator<Item = usize>) -> Result<()> {
         for index in indices {
             self.start(index)?;
         }
         for host in self.running.values_mut() {
             host.wait_until_ready().await?;
         }
-        self.wait_for_division().await
+        Ok(())
     }
 
     fn configuration(&self, name: &str) -> Result<Value> {
@@ -159,6 +168,20 @@ impl Hosts {
             let most = fair + fair / 20 + 1;
             ensure!(slots.values().all(|owned| *owned <= most), "they are not shared fairly: {slots:?}");
             Ok(())
+        })
+        .await
+    }
+
+    /// Waits until one running host owns every slot, and says which.
+    ///
+    /// # Errors
+    /// With what each owned last.
+    pub async fn wait_for_leader(&self) -> Result<usize> {
+        eventually("one host owning everything", DIVISION_LIMIT, async || {
+            let slots = self.slots().await?;
+            let leader = slots.iter().find(|(_, owned)| **owned == SLOTS);
+            let others = slots.values().filter(|owned| **owned > 0).count();
+            leader.filter(|_| others == 1).map(|(index, _)| *index).with_context(|| format!("{slots:?}"))
         })
         .await
     }

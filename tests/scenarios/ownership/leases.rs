@@ -8,10 +8,12 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use polyreme_tests::{Churn, Hosts, RING, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Stage;
 
+/// The annotation of the table Lease that says who owns what.
+const TABLE: &str = "polyreme.dev/table";
 const PROBES: usize = 60;
 const CHANGES_PER_SECOND: u32 = 60;
 /// A ring made anew, by members that wait for the old one's owners.
@@ -33,6 +35,20 @@ impl Ring {
         let mut found = self.with_role("table").await?;
         ensure!(found.len() == 1, "{} tables", found.len());
         found.pop().context("no table")
+    }
+
+    /// The table's text, once no slot waits for an owner of before.
+    pub(in crate::scenarios) async fn settled_table(&self) -> Result<String> {
+        eventually("a table without moves", RECOVERY_LIMIT, async || {
+            let mut annotations = self.table().await?.metadata.annotations.unwrap_or_default();
+            let table = annotations.remove(TABLE).context("the table Lease has no table")?;
+            let owners: Value = serde_json::from_str(&table)?;
+            let moving =
+                owners["lanes"].as_array().into_iter().flatten().any(|lane| lane.get("preds").is_some());
+            ensure!(!moving, "it is {table}");
+            Ok(table)
+        })
+        .await
     }
 
     /// Names of the member Leases of each host.

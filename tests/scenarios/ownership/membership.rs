@@ -1,5 +1,6 @@
 //! Hosts come and go as planned.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -62,6 +63,27 @@ async fn objects_in_no_namespace_are_divided_too() -> Result<()> {
     let evidence = stage.evidence().await?;
     evidence.ensure_clean()?;
     ensure_divided(&evidence, 2, divided)
+}
+
+#[tokio::test]
+async fn one_leader_does_all_the_work_until_it_dies() -> Result<()> {
+    let mut stage = Stage::set(PROBES, &json!({ "strategy": "leader" })).await?;
+    stage.hosts.start_ready(0..2).await?;
+    let first = stage.hosts.wait_for_leader().await?;
+    let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
+    churn.wait_for(A_ROUND).await?;
+    let death = stage.hosts.kill(first).await?;
+    let second = stage.hosts.wait_for_leader().await?;
+    churn.wait_for(A_ROUND).await?;
+    stage.settle(churn).await?;
+
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    let (before, after) = (evidence.owners(death), evidence.owners(now()));
+    let only = |owners: &BTreeMap<_, &str>, host| owners.values().all(|owner| *owner == Hosts::name(host));
+    ensure!(only(&before, first), "not all was done by the leader: {before:?}");
+    ensure!(only(&after, second), "not all was done by its successor: {after:?}");
+    Ok(())
 }
 
 #[tokio::test]

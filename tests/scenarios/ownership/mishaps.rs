@@ -98,7 +98,7 @@ async fn without_an_api_server_all_stop_and_afterwards_nothing_has_moved() -> Re
     let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
     // Every object has shown where it is.
     churn.wait_for(2 * PROBES as u64).await?;
-    let before = ring.table().await?.metadata.annotations;
+    let before = ring.settled_table().await?;
 
     let down = now();
     let outage = stage.server.take_down()?;
@@ -109,8 +109,8 @@ async fn without_an_api_server_all_stop_and_afterwards_nothing_has_moved() -> Re
     churn.wait_for(2 * PROBES as u64).await?;
     stage.settle(churn).await?;
 
-    let after = ring.table().await?.metadata.annotations;
-    ensure!(before == after, "the table was {before:?} and is {after:?}");
+    let after = ring.settled_table().await?;
+    ensure!(before == after, "the table was {before} and is {after}");
     let evidence = stage.evidence().await?;
     evidence.ensure_clean()?;
     let (owners, later) = (evidence.owners(down), evidence.owners(now()));
