@@ -74,31 +74,45 @@ pub fn is_proven_gone(
     record.fenced || ((same || !rules.has(Rule::SeenGeneration)) && !record.holds(lane, slot))
 }
 
+/// A controller whose slots have been placed.
+struct Placed<'a> {
+    before: Option<&'a Arc<Column>>,
+    loading: BTreeSet<&'a MemberId>,
+    after: Arc<Column>,
+}
+
 impl Situation<'_> {
     /// The table as it should be, or nothing if it is.
     #[must_use]
     pub fn plan(&self, leveling: Leveling) -> Option<Plan> {
         let mut next = Table { generation: self.table.generation + 1, ..self.table.clone() };
         let (mut voluntary, mut moved) = (0, 0);
-        let mut done: Vec<(Option<Arc<Column>>, BTreeSet<&MemberId>, Arc<Column>)> = Vec::new();
+        let mut done: Vec<Placed<'_>> = Vec::new();
         for lane in self.lanes() {
             let before = self.table.lanes.get(lane);
             let loading = self.loading(lane);
-            // Controllers with the same owners and the same candidates move as one.
-            let twin = done
-                .iter()
-                .find(|(old, members, _)| *members == loading && same_column(old.as_ref(), before));
-            if let Some((_, _, after)) = twin {
-                next.lanes.insert(lane.clone(), Arc::clone(after));
+            // Controllers with the same owners and the same candidates move as one; whether a predecessor
+            // is proven gone is a matter of each controller.
+            let twin = done.iter().find(|twin| twin.loading == loading && same_column(twin.before, before));
+            let owners = match twin {
+                Some(twin) => twin.after.iter().map(|entry| entry.owner.clone()).collect(),
+                None => self.owners(lane, leveling),
+            };
+            if owners.is_empty() {
                 continue;
             }
-            let Some(after) = self.column(lane, leveling) else { continue };
-            let after = Arc::new(after);
-            for (old, new) in before.into_iter().flat_map(|column| column.iter()).zip(after.iter()) {
-                moved += usize::from(old.owner != new.owner);
-                voluntary += usize::from(old.owner != new.owner && self.may_stay(lane, &old.owner));
+            let mut after = Arc::new(self.column(lane, owners));
+            match twin {
+                Some(twin) if twin.after == after => after = Arc::clone(&twin.after),
+                Some(_) => (),
+                None => {
+                    for (old, new) in before.into_iter().flat_map(|column| column.iter()).zip(after.iter()) {
+                        moved += usize::from(old.owner != new.owner);
+                        voluntary += usize::from(old.owner != new.owner && self.may_stay(lane, &old.owner));
+                    }
+                    done.push(Placed { before, loading, after: Arc::clone(&after) });
+                }
             }
-            done.push((before.cloned(), loading, Arc::clone(&after)));
             next.lanes.insert(lane.clone(), after);
         }
         (owners_differ(self.table, &next)).then_some(Plan { table: next, voluntary, moved })
@@ -134,8 +148,8 @@ impl Situation<'_> {
         self.table.lanes.keys().chain(loaded).collect()
     }
 
-    /// The column of a controller as it should be; nothing when nobody can take it.
-    fn column(&self, lane: &Lane, leveling: Leveling) -> Option<Column> {
+    /// Who should own the slots of a controller; empty when nobody can take them.
+    fn owners(&self, lane: &Lane, leveling: Leveling) -> Vec<MemberId> {
         let before = self.table.lanes.get(lane);
         let current: Vec<Option<MemberId>> = match before {
             Some(column) => column
@@ -145,19 +159,20 @@ impl Situation<'_> {
             None => Vec::new(),
         };
         let (weights, leveling) = self.candidates(lane, before, leveling);
-        let owners = match self.placement {
+        match self.placement {
             Placement::Sharded => place(self.table.slots, &weights, &current, leveling),
             Placement::Leader => place_leader(self.table.slots, &weights, &current),
-        };
-        if owners.is_empty() {
-            return None;
         }
+    }
+
+    fn column(&self, lane: &Lane, owners: Vec<MemberId>) -> Column {
+        let before = self.table.lanes.get(lane);
         let entry =
             |(slot, owner): (SlotId, MemberId)| match before.and_then(|column| column.get(slot.index())) {
                 Some(old) => self.moved_entry(lane, slot, old, owner),
                 None => Entry { owner, preds: BTreeSet::new() },
             };
-        Some((0..).map(SlotId).zip(owners).map(entry).collect())
+        (0..).map(SlotId).zip(owners).map(entry).collect()
     }
 
     fn moved_entry(&self, lane: &Lane, slot: SlotId, old: &Entry, owner: MemberId) -> Entry {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::view::Seen;
 use super::{Effect, Member, Phase};
 use crate::bucket::Bucket;
 use crate::ids::MemberId;
@@ -24,6 +25,12 @@ const RANK_DELAY: Duration = Duration::from_millis(300);
 const RANK_JITTER_MILLIS: u64 = 150;
 /// After a refused or unanswered write of the table.
 const TABLE_RETRY: Duration = Duration::from_millis(250);
+/// After a write of another member's Lease was answered, the watch has this long to show what came of it
+/// before anything is tried again.
+const MEMBER_RETRY: Duration = Duration::from_millis(500);
+/// A table that replaces a lost one has a generation that is higher by this: more than anybody can have
+/// written before it was lost without this member hearing of it.
+const GENERATION_LEAP: u64 = 1_000;
 /// How often a move that damping forbids is looked at again.
 const DAMPED_RETRY: Duration = Duration::from_secs(1);
 /// A member that the table names but that has no Lease is given up after this long: events of two
@@ -36,8 +43,9 @@ pub(super) struct Coordinator {
     bucket: Bucket,
     /// A write of the table is under way.
     is_writing: bool,
-    /// Members whose Lease this one is writing.
-    pending: BTreeSet<MemberId>,
+    /// Members whose Lease this one is writing, or wrote a moment ago: then with the time from which it
+    /// may do so again.
+    pending: BTreeMap<MemberId, Option<Duration>>,
     /// Since when the table should change.
     wanted_since: Option<Duration>,
     /// Since when it names predecessors that are all proven gone.
@@ -57,7 +65,7 @@ impl Coordinator {
         Self {
             bucket,
             is_writing: false,
-            pending: BTreeSet::new(),
+            pending: BTreeMap::new(),
             wanted_since: None,
             prunable_since: None,
             not_before: Duration::ZERO,
@@ -73,8 +81,34 @@ impl Coordinator {
         self.check_at = Some(self.not_before);
     }
 
-    pub(super) fn member_answered(&mut self, id: &MemberId) {
-        self.pending.remove(id);
+    pub(super) fn member_answered(&mut self, id: &MemberId, now: Duration) {
+        if let Some(pending) = self.pending.get_mut(id) {
+            *pending = Some(now + MEMBER_RETRY);
+            self.check_again(now + MEMBER_RETRY);
+        }
+    }
+
+    fn is_pending(&self, id: &MemberId) -> bool {
+        self.pending.contains_key(id)
+    }
+
+    /// Whether the Lease of a member may be written now, which counts as begun then.
+    fn begin(&mut self, id: &MemberId) -> bool {
+        let may = !self.is_pending(id);
+        if may {
+            self.pending.insert(id.clone(), None);
+        }
+        may
+    }
+
+    fn check_again(&mut self, at: Duration) {
+        self.check_at = Some(self.check_at.map_or(at, |known| known.min(at)));
+    }
+
+    /// Whether it is time to look at the table although nothing happened; forgets that it was.
+    fn is_due(&mut self, now: Duration) -> bool {
+        self.pending.retain(|_, until| until.is_none_or(|until| now < until));
+        self.check_at.take_if(|at| now >= *at).is_some()
     }
 
     /// Charges what moved, whoever moved it.
@@ -99,22 +133,25 @@ fn moves(before: &Table, after: &Table) -> usize {
 
 impl Member {
     pub(super) fn coordinate(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let is_valid = self.valid_until().is_some_and(|until| now < until);
-        if !is_valid || !self.view.is_listed || self.disagrees() {
+        if !self.may_coordinate(now) {
             return;
         }
+        let is_due = self.coordinator.is_due(now);
         self.fence_the_silent(now, effects);
         if self.table().is_none() {
             return self.create_table(now, effects);
         }
-        let is_due = self.coordinator.check_at.is_some_and(|at| now >= at);
         if self.view.is_news || is_due {
             self.view.is_news = false;
-            self.coordinator.check_at = None;
             self.replace_the_missing(now, effects);
             self.delete_the_unused(now, effects);
             self.change_table(now, effects);
         }
+    }
+
+    fn may_coordinate(&self, now: Duration) -> bool {
+        let is_valid = self.valid_until().is_some_and(|until| now < until);
+        is_valid && self.view.is_listed && !self.disagrees()
     }
 
     /// How much later than the first this member acts.
@@ -146,13 +183,12 @@ impl Member {
         let swaps = self.config.rules.has(Rule::FenceSwap);
         for id in self.view.silent(limit, now).into_iter().cloned().collect::<Vec<_>>() {
             let Some(seen) = self.view.members.get(&id) else { continue };
-            if seen.record.fenced || self.coordinator.pending.contains(&id) {
+            if seen.record.fenced || !self.coordinator.begin(&id) {
                 continue;
             }
             let record = Arc::new(MemberRecord { fenced: true, ..(*seen.record).clone() });
             let lock = swaps.then(|| seen.lock.clone());
-            effects.push(Effect::Fence { id: id.clone(), record, lock });
-            self.coordinator.pending.insert(id);
+            effects.push(Effect::Fence { id, record, lock });
         }
     }
 
@@ -167,8 +203,8 @@ impl Member {
         for id in missing {
             let due = *self.coordinator.missing.entry(id.clone()).or_insert(now) + patience;
             if now < due {
-                self.check_again(due);
-            } else if self.coordinator.pending.insert(id.clone()) {
+                self.coordinator.check_again(due);
+            } else if self.coordinator.begin(&id) {
                 effects.push(Effect::CreatePlaceholder { id });
             }
         }
@@ -191,18 +227,13 @@ impl Member {
             let due = *self.coordinator.unused.entry(id.clone()).or_insert(now) + patience;
             let lock = self.view.members.get(&id).map(|seen| seen.lock.clone());
             if now < due {
-                self.check_again(due);
+                self.coordinator.check_again(due);
             } else if let Some(lock) = lock
-                && self.coordinator.pending.insert(id.clone())
+                && self.coordinator.begin(&id)
             {
                 effects.push(Effect::DeleteMember { id, lock });
             }
         }
-    }
-
-    fn check_again(&mut self, at: Duration) {
-        let soonest = self.coordinator.check_at.map_or(at, |known| known.min(at));
-        self.coordinator.check_at = Some(soonest);
     }
 
     fn change_table(&mut self, now: Duration, effects: &mut Vec<Effect>) {
@@ -210,34 +241,31 @@ impl Member {
             return;
         }
         if now < self.coordinator.not_before {
-            return self.check_again(self.coordinator.not_before);
+            return self.coordinator.check_again(self.coordinator.not_before);
         }
-        let next = match self.wanted_table(now) {
-            Some(next) => next,
-            None if self.coordinator.wanted_since.is_some() => return,
-            None => {
-                let Some(next) = self.tidy_table(now) else { return };
-                next
-            }
+        let wanted = self.permitted_plan(now).map(|plan| plan.table);
+        if wanted.is_none() {
+            self.coordinator.wanted_since = None;
+        }
+        let next = match wanted {
+            Some(next) => self.is_my_turn(now).then_some(next),
+            None => self.tidy_table(now),
         };
+        let Some(next) = next else { return };
         self.coordinator.is_writing = true;
         let lock = self.view.table_lock().cloned();
         effects.push(Effect::WriteTable { table: Arc::new(next), lock });
     }
 
-    /// The table as it should be, once it is this member's turn to write it.
-    fn wanted_table(&mut self, now: Duration) -> Option<Table> {
-        let Some(Plan { table, .. }) = self.permitted_plan(now) else {
-            self.coordinator.wanted_since = None;
-            return None;
-        };
+    /// Whether those before this member have had time to make the change that is wanted. Who leaves does
+    /// not wait for others.
+    fn is_my_turn(&mut self, now: Duration) -> bool {
         let since = *self.coordinator.wanted_since.get_or_insert(now);
         let delay = if self.phase == Phase::Leaving { Duration::ZERO } else { self.my_delay(now) };
         if now < since + delay {
-            self.check_again(since + delay);
-            return None;
+            self.coordinator.check_again(since + delay);
         }
-        Some(table)
+        now >= since + delay
     }
 
     /// A plan that moves no more than the damping allows.
@@ -246,7 +274,7 @@ impl Member {
         if plan.voluntary == 0 || self.coordinator.bucket.allows(plan.voluntary, now) {
             return Some(plan);
         }
-        self.check_again(now + DAMPED_RETRY);
+        self.coordinator.check_again(now + DAMPED_RETRY);
         self.with_situation(now, |situation| situation.plan(Leveling::Keep))
     }
 
@@ -263,7 +291,7 @@ impl Member {
         let since = *self.coordinator.prunable_since.get_or_insert(now);
         let due = since + self.config.timing.renew_every + self.my_delay(now);
         if now < due {
-            self.check_again(due);
+            self.coordinator.check_again(due);
             return None;
         }
         Some(next)
@@ -272,10 +300,10 @@ impl Member {
     fn with_situation<T>(&mut self, now: Duration, use_it: impl FnOnce(&Situation<'_>) -> T) -> T {
         let mine = self.record();
         let settle = self.config.settle;
-        let unsettled =
-            self.view.members.values().map(|seen| seen.first + settle).filter(|at| *at > now).min();
-        if let Some(at) = unsettled {
-            self.check_again(at);
+        let mine_since = self.lease.joined_at();
+        let since = self.view.members.values().map(|seen| seen.first).chain(mine_since);
+        if let Some(at) = since.map(|since| since + settle).filter(|at| *at > now).min() {
+            self.coordinator.check_again(at);
         }
         let empty = Table::empty(self.config.slots, self.config.key);
         let (table, table_uid) = match self.view.table_and_uid() {
@@ -285,10 +313,10 @@ impl Member {
         let mut members: Records<'_> =
             self.view.members.iter().map(|(id, seen)| (id, &*seen.record)).collect();
         members.insert(&self.config.id, &mine);
-        let is_settled = |(_, seen): &(&MemberId, &super::view::Seen)| seen.first + settle <= now;
+        let is_settled = |(_, seen): &(&MemberId, &Seen)| seen.first + settle <= now;
         let mut settled: BTreeSet<&MemberId> =
             self.view.members.iter().filter(is_settled).map(|(id, _)| id).collect();
-        if self.lease.joined_at().is_some_and(|at| at + settle <= now) {
+        if mine_since.is_some_and(|at| at + settle <= now) {
             settled.insert(&self.config.id);
         }
         let silent = self.view.silent(self.config.timing.hold_for, now);
@@ -303,17 +331,17 @@ impl Member {
         })
     }
 
-    /// There is no table. A ring that begins needs one at once. But where there was one, somebody
-    /// deleted it by hand, and perhaps the Leases of members that still act by it: they are waited for
-    /// as if they were silent, and everybody whose Lease is there must acknowledge every slot.
+    /// There is no table. A ring that begins needs one at once. But where there was one, somebody deleted
+    /// it by hand, and perhaps the Leases of members that still act by it. So once all Leases are known as
+    /// they were without it, who is there must acknowledge every slot, and who is not is waited for as if
+    /// it were silent.
     fn create_table(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let Some(since) = self.view.table_missing_since else { return };
-        let told = self.view.members.values().filter(|seen| seen.record.table.is_some());
-        let was_there = self.known_generation().is_some() || told.count() > 0;
+        let was_there = self.knows_ring();
         let patience = if was_there { self.config.timing.fence_after } else { Duration::ZERO };
+        let Some(since) = self.view.known_without_table else { return };
         let due = since.max(self.view.contact_since) + patience + self.my_delay(now);
         if now < due || now < self.coordinator.not_before {
-            return self.check_again(due.max(self.coordinator.not_before));
+            return self.coordinator.check_again(due.max(self.coordinator.not_before));
         }
         if self.coordinator.is_writing {
             return;
@@ -322,18 +350,26 @@ impl Member {
         let last = self.view.last_table().map(|last| (**last).clone());
         let Some(mut next) = plan.map(|plan| plan.table).or(last) else { return };
         let seen = self.view.members.values().map(|seen| seen.record.seen).max().unwrap_or(0);
-        next.generation = seen.max(self.known_generation().unwrap_or(0)) + 1;
+        let known = self.known_generation().unwrap_or(0);
+        next.generation = seen.max(known) + if was_there { GENERATION_LEAP } else { 1 };
         if was_there {
             self.distrust(&mut next);
         }
         self.coordinator.is_writing = true;
-        effects.push(Effect::WriteTable { table: Arc::new(next), lock: None });
+        effects.push(Effect::WriteTable { table: Arc::new(next), lock: self.view.impostor.clone() });
+    }
+
+    /// Whether there was a table, as far as this member can know.
+    pub(super) fn knows_ring(&self) -> bool {
+        let told = |seen: &Seen| seen.record.table.is_some();
+        self.known_generation().is_some() || self.view.members.values().any(told)
     }
 
     /// Makes everybody a predecessor of every slot that is not theirs.
     fn distrust(&self, table: &mut Table) {
         let others = self.view.members.iter().filter(|(_, seen)| !seen.record.fenced).map(|(id, _)| id);
-        let everybody: BTreeSet<MemberId> = others.chain([&self.config.id]).cloned().collect();
+        let everybody: BTreeSet<MemberId> =
+            others.chain(&self.view.vanished).chain([&self.config.id]).cloned().collect();
         for column in table.lanes.values_mut() {
             for entry in Arc::make_mut(column) {
                 entry.preds.extend(everybody.iter().filter(|id| **id != entry.owner).cloned());
@@ -341,11 +377,16 @@ impl Member {
         }
     }
 
-    /// When coordination needs a tick.
+    /// When coordination needs a tick. Nothing does while the validity has ended: the next renewal does.
     pub(super) fn coordination_due(&self, now: Duration) -> Option<Duration> {
+        if !self.may_coordinate(now) {
+            return None;
+        }
         let limit = self.patience() + self.my_delay(now);
-        let silence_ends = |seen: &super::view::Seen| seen.changed.max(self.view.contact_since) + limit;
-        let fence = self.view.members.values().filter(|seen| !seen.record.fenced).map(silence_ends).min();
+        let may_be_fenced =
+            |(id, seen): &(&MemberId, &Seen)| !seen.record.fenced && !self.coordinator.is_pending(id);
+        let silence_ends = |(_, seen): (&MemberId, &Seen)| seen.changed.max(self.view.contact_since) + limit;
+        let fence = self.view.members.iter().filter(may_be_fenced).map(silence_ends).min();
         fence.into_iter().chain(self.coordinator.check_at).min()
     }
 }

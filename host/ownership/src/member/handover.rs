@@ -19,7 +19,7 @@ impl Member {
         effects: &mut Vec<Effect>,
     ) {
         let before = self.table().cloned();
-        if !self.view.table_seen(Arc::clone(&table), lock) {
+        if !self.view.table_seen(Arc::clone(&table), lock, now) {
             return;
         }
         self.coordinator.table_changed(before.as_deref(), &table, now);
@@ -29,16 +29,18 @@ impl Member {
         }
     }
 
-    /// Brings the slots of one controller in line with a new table.
+    /// Brings the slots of one controller in line with a new table. Who leaves takes no slot up any more:
+    /// its last renewal, which says that it never acts again, may be under way.
     fn follow(&mut self, lane: &Lane, table: &Table, effects: &mut Vec<Effect>) {
         let (mut prepare, mut stop, mut forget) =
             (SlotSet::default(), SlotSet::default(), SlotSet::default());
         let id = self.config.id.clone();
         let usable = !self.disagrees();
+        let takes = self.phase == Phase::Active;
         for (slot, state) in (0..).map(SlotId).zip(self.slots.get_mut(lane).into_iter().flatten()) {
             let mine = usable && table.entry(lane, slot).is_some_and(|entry| entry.owner == id);
             match (mine, *state) {
-                (true, SlotState::NotMine) => {
+                (true, SlotState::NotMine) if takes => {
                     *state = SlotState::Waiting;
                     prepare.insert(slot);
                 }
@@ -58,9 +60,10 @@ impl Member {
         push(effects, lane, forget, Effect::Drop);
     }
 
-    /// Takes every slot whose previous owners are all proven gone up to the barrier.
+    /// Takes every slot whose previous owners are all proven gone up to the barrier, once this member's
+    /// Lease tells of the table: where no Lease tells of one, nobody acts by one.
     pub(super) fn stop_waiting_for_the_proven_gone(&mut self, effects: &mut Vec<Effect>) {
-        let Some(table) = self.table().cloned() else { return };
+        let Some(table) = self.table().filter(|_| self.tells_of_table()).cloned() else { return };
         let epoch = table.generation;
         let waiting: Vec<Lane> = self
             .slots
@@ -124,12 +127,13 @@ impl Member {
         push(effects, lane, gone, Effect::Drop);
     }
 
-    /// Somebody who leaves and has nobody to give its slots to stops working on them.
+    /// Somebody who leaves and has nobody to give the slots of a controller to stops working on them.
     pub(super) fn leave_alone(&mut self, effects: &mut Vec<Effect>) {
-        if self.phase != Phase::Leaving || !self.view.is_listed || self.has_heirs() {
+        if self.phase != Phase::Leaving || !self.view.is_listed {
             return;
         }
-        for (lane, column) in &mut self.slots {
+        let view = &self.view;
+        for (lane, column) in self.slots.iter_mut().filter(|(lane, _)| !view.has_heirs(lane)) {
             let mut stop = SlotSet::default();
             for (slot, state) in (0..).map(SlotId).zip(column) {
                 match *state {
@@ -143,16 +147,6 @@ impl Member {
             }
             push(effects, lane, stop, Effect::Stop);
         }
-    }
-
-    /// Whether some member that stays loads one of this member's controllers.
-    pub(super) fn has_heirs(&self) -> bool {
-        self.view.members.values().any(|seen| {
-            let record = &seen.record;
-            !record.fenced
-                && !record.draining
-                && record.lanes.intersection(&self.config.lanes).next().is_some()
-        })
     }
 
     fn set(&mut self, lane: &Lane, slots: &SlotSet, to: SlotState) {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Effect, Loss, Member, Phase, Refusal, SlotState};
-use crate::ids::Lock;
+use crate::ids::{Lane, Lock};
 use crate::record::MemberRecord;
 use crate::rules::Rule;
+use crate::table::Column;
 
 /// While some slots still drain, those that are drained are acknowledged this often: a slow reconcile
 /// does not hold back the other slots, nor does each slot cost a request.
@@ -24,9 +25,15 @@ pub(super) struct OwnLease {
     lock: Option<Lock>,
     published: Option<Arc<MemberRecord>>,
     in_flight: Option<Sent>,
+    /// When its creation was first asked for.
+    first_sent: Option<Duration>,
     last_sent: Option<Duration>,
     joined_at: Option<Duration>,
     last_renewed: Option<Duration>,
+    /// When the renewal that made the Lease as it is was sent.
+    lock_sent: Option<Duration>,
+    /// The Lease as the watch last showed it.
+    echo: Option<Lock>,
     next_at: Duration,
     valid_until: Option<Duration>,
 }
@@ -43,9 +50,12 @@ impl OwnLease {
             lock: None,
             published: None,
             in_flight: None,
+            first_sent: None,
             last_sent: None,
             joined_at: None,
             last_renewed: None,
+            lock_sent: None,
+            echo: None,
             next_at: Duration::ZERO,
             valid_until: None,
         }
@@ -67,6 +77,9 @@ impl Member {
         if self.lease.in_flight.is_some() {
             return;
         }
+        if self.is_unconfirmed(now) {
+            return self.lose(Loss::Unconfirmed, effects);
+        }
         let record = self.record();
         if now < self.lease.next_at && !self.is_awaited(&record, now) {
             return;
@@ -77,15 +90,34 @@ impl Member {
             None => Arc::new(record),
         };
         self.lease.in_flight = Some(Sent { at: now, record: Arc::clone(&record) });
+        self.lease.first_sent.get_or_insert(now);
         self.lease.last_sent = Some(now);
         self.lease.next_at = now + self.config.timing.renew_every;
         effects.push(Effect::Renew { record, lock: self.lease.lock.clone(), changed });
+    }
+
+    /// Whether the Lease is not known to exist although it was asked for long ago: others may have seen,
+    /// fenced and deleted it since then, and must never see this incarnation again.
+    fn is_unconfirmed(&self, now: Duration) -> bool {
+        let is_late = |sent| now >= sent + self.config.timing.hold_for;
+        self.lease.lock.is_none() && self.lease.first_sent.is_some_and(is_late)
+    }
+
+    /// Whether the published record names the table that this member acts by.
+    pub(super) fn tells_of_table(&self) -> bool {
+        let published = self.lease.published.as_ref().and_then(|record| record.table.as_ref());
+        published == self.view.table_and_uid().map(|(_, uid)| uid)
     }
 
     /// Whether somebody waits for what the record says.
     fn is_awaited(&self, record: &MemberRecord, now: Duration) -> bool {
         let Some(published) = self.lease.published.as_deref() else { return false };
         if record.fenced != published.fenced || record.draining != published.draining {
+            return true;
+        }
+        if record.table != published.table
+            && self.slots.values().flatten().any(|state| *state == SlotState::Waiting)
+        {
             return true;
         }
         let acknowledges = self.table().is_some_and(|table| table.is_pred(&self.config.id))
@@ -100,6 +132,9 @@ impl Member {
 
     pub(super) fn renewed(&mut self, lock: Lock, now: Duration, effects: &mut Vec<Effect>) {
         let Some(Sent { at, record }) = self.lease.in_flight.take() else { return };
+        if self.is_unconfirmed(now) {
+            return self.lose(Loss::Unconfirmed, effects);
+        }
         let from = if self.config.rules.has(Rule::ValidityFromSend) { at } else { now };
         if self.lease.last_renewed.is_none_or(|last| now > last + self.config.timing.contact_gap()) {
             self.view.contact_since = now;
@@ -108,11 +143,20 @@ impl Member {
         self.lease.last_renewed = Some(now);
         self.lease.valid_until = self.lease.valid_until.max(Some(from + self.config.timing.hold_for));
         self.lease.lock = Some(lock);
+        self.lease.lock_sent = Some(at);
+        self.echoed(now);
         if record.fenced {
             self.phase = Phase::Left;
             effects.push(Effect::Left);
         }
         self.lease.published = Some(record);
+    }
+
+    /// Once the watch has shown a renewal, it has shown everything that was there when it was sent.
+    fn echoed(&mut self, now: Duration) {
+        if let Some(sent) = self.lease.lock_sent.filter(|_| self.lease.echo == self.lease.lock) {
+            self.view.known_as_of(sent, now);
+        }
     }
 
     pub(super) fn renew_failed(&mut self, refusal: Refusal, now: Duration, effects: &mut Vec<Effect>) {
@@ -132,6 +176,9 @@ impl Member {
         if replaced {
             return self.lose(Loss::Deleted, effects);
         }
+        if self.is_unconfirmed(now) {
+            return self.lose(Loss::Unconfirmed, effects);
+        }
         if record.fenced && !self.may_exit() {
             return self.lose(Loss::Fenced, effects);
         }
@@ -140,16 +187,26 @@ impl Member {
             return effects.push(Effect::Left);
         }
         self.lease.lock = Some(lock);
+        self.lease.lock_sent = None;
         self.lease.next_at = now;
     }
 
     /// An event of the own Lease. It may be old, so only what can never be undone counts.
-    pub(super) fn own_lease_seen(&mut self, record: &MemberRecord, lock: Lock, effects: &mut Vec<Effect>) {
+    pub(super) fn own_lease_seen(
+        &mut self,
+        record: &MemberRecord,
+        lock: Lock,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
         let replaced = self.lease.lock.as_ref().is_some_and(|known| known.uid != lock.uid);
         if replaced {
             self.lose(Loss::Deleted, effects);
         } else if record.fenced && !self.may_exit() {
             self.lose(Loss::Fenced, effects);
+        } else {
+            self.lease.echo = Some(lock);
+            self.echoed(now);
         }
     }
 
@@ -159,13 +216,15 @@ impl Member {
         }
     }
 
-    /// Whether it holds nothing, is owed nothing and has said so: its next renewal is its last.
+    /// Whether it holds nothing and the table gives it nothing that somebody else could take: its next
+    /// renewal is its last.
     pub(super) fn may_exit(&self) -> bool {
         let holds = self.slots.values().flatten().any(|state| *state != SlotState::NotMine);
-        let (id, table) = (&self.config.id, self.table());
-        let owns =
-            table.is_some_and(|table| table.columns().any(|column| column.iter().any(|e| e.owner == *id)));
-        self.phase == Phase::Leaving && !holds && (!owns || !self.has_heirs())
+        let owes = |(lane, column): (&Lane, &Arc<Column>)| {
+            column.iter().any(|entry| entry.owner == self.config.id) && self.view.has_heirs(lane)
+        };
+        let owes = self.table().is_some_and(|table| table.lanes.iter().any(owes));
+        self.phase == Phase::Leaving && !holds && !owes
     }
 
     /// When the next renewal is due.

@@ -103,11 +103,13 @@ pub struct Slots {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// Nothing but time.
     Tick,
-    /// The Leases of the ring were listed, after [`Input::TableSeen`] and [`Input::MemberSeen`] for each.
+    /// The Leases of the ring were listed, after [`Input::TableSeen`] and [`Input::MemberSeen`] for each,
+    /// and [`Input::TableGone`] and [`Input::MemberGone`] for those that vanished since. All Leases come by
+    /// one watch, in the order in which they changed.
     Listed,
     /// The table Lease as it is.
     TableSeen {
@@ -166,7 +168,7 @@ pub enum Input {
 }
 
 /// Why a renewal did not succeed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// No answer, or none that says anything about the Lease. It may have been renewed.
     Unavailable,
@@ -257,6 +259,10 @@ pub enum Loss {
     /// Its Lease is gone.
     #[error("the Lease of this host was deleted")]
     Deleted,
+    /// Its Lease was not known to exist within `holdFor` of the first attempt to create it. It may have
+    /// existed, been fenced and been deleted meanwhile, so its name is used no more.
+    #[error("the API server did not confirm the Lease of this host in time")]
+    Unconfirmed,
 }
 
 /// Where a member is in its life.
@@ -327,16 +333,18 @@ impl Member {
             Input::TableSeen { table, lock } => self.table_seen(table, lock, now, effects),
             Input::TableGone => self.view.table_gone(now),
             Input::MemberSeen { id, record, lock } if id == self.config.id => {
-                self.own_lease_seen(&record, lock, effects);
+                self.own_lease_seen(&record, lock, now, effects);
             }
-            Input::MemberSeen { id, record, lock } => self.view.member_seen(id, record, lock, now),
+            Input::MemberSeen { id, record, lock } => {
+                self.view.member_seen(id, record, lock, now, self.config.timing.hold_for);
+            }
             Input::MemberGone { id } if id == self.config.id => self.own_lease_gone(effects),
             Input::MemberGone { id } => self.view.member_gone(&id),
             Input::Renewed { lock } => self.renewed(lock, now, effects),
             Input::RenewFailed(refusal) => self.renew_failed(refusal, now, effects),
             Input::TableAnswered { conflict } => self.coordinator.table_answered(conflict, now),
             Input::MemberAnswered { id, conflict } => {
-                self.coordinator.member_answered(&id);
+                self.coordinator.member_answered(&id, now);
                 if conflict {
                     self.view.lives(&id, now);
                 }
@@ -455,7 +463,8 @@ impl Member {
     pub fn record(&self) -> MemberRecord {
         let mut record =
             MemberRecord::new(self.config.weight, self.config.lanes.clone(), self.config.info.clone());
-        if let Some((table, uid)) = self.view.table_and_uid() {
+        // Also when it is gone, so that nobody takes the ring for one that begins.
+        if let Some((table, uid)) = self.view.last_table_and_uid() {
             record.table = Some(Arc::clone(uid));
             record.seen = table.generation;
         }

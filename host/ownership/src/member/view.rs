@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{Lock, MemberId};
+use crate::ids::{Lane, Lock, MemberId};
 use crate::record::MemberRecord;
 use crate::table::Table;
 
@@ -24,10 +24,19 @@ pub(super) struct Seen {
 pub(super) struct View {
     pub(super) members: BTreeMap<MemberId, Seen>,
     table: Option<(Arc<Table>, Lock)>,
-    /// The newest table that there ever was, for the case that somebody deletes it.
-    last_table: Option<Arc<Table>>,
+    /// The newest table that there ever was and the uid of its Lease, for the case that somebody deletes it.
+    last_table: Option<(Arc<Table>, Arc<str>)>,
+    /// Uid of the table's Lease before that one.
+    former_uid: Option<Arc<str>>,
+    /// A Lease that stands where the table was and holds an older one: what a restored backup looks like,
+    /// or a creation that was under way for long. It is overwritten, never followed.
+    pub(super) impostor: Option<Lock>,
     /// When the table was first missed.
     pub(super) table_missing_since: Option<Duration>,
+    /// When it was first certain, after that, that all Leases there were are known.
+    pub(super) known_without_table: Option<Duration>,
+    /// Members whose Lease was deleted while there was no table: they may act on.
+    pub(super) vanished: BTreeSet<MemberId>,
     /// Whether everything was listed once.
     pub(super) is_listed: bool,
     /// Silence before this time means nothing: there was no contact with the API server.
@@ -38,48 +47,78 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn listed(&mut self, now: Duration) {
-        if !self.is_listed {
-            self.is_listed = true;
-            self.is_news = true;
-            if self.table.is_none() {
-                self.table_missing_since.get_or_insert(now);
-            }
+        self.is_news |= !self.is_listed;
+        self.is_listed = true;
+        if self.table.is_none() {
+            self.table_missing_since.get_or_insert(now);
+        }
+        self.known_as_of(now, now);
+    }
+
+    /// The Leases are known as they were at `at`, or later.
+    pub(super) fn known_as_of(&mut self, at: Duration, now: Duration) {
+        if self.table_missing_since.is_some_and(|since| since <= at) {
+            self.known_without_table.get_or_insert(now);
         }
     }
 
-    /// Takes in a table unless a newer one is known; whether it was taken.
-    pub(super) fn table_seen(&mut self, table: Arc<Table>, lock: Lock) -> bool {
-        if let Some((known, known_lock)) = &mut self.table
-            && known_lock.uid == lock.uid
-        {
-            if table.generation == known.generation {
-                // Somebody edited the Lease but not the table; or an old event.
-                *known_lock = lock.clone();
-            }
-            if table.generation <= known.generation {
-                return false;
+    /// Takes in a table unless a newer one is known; whether it was taken. Generations grow for ever, also
+    /// when the Lease is deleted and created anew, so one that is not newer is an old event or an impostor.
+    pub(super) fn table_seen(&mut self, table: Arc<Table>, lock: Lock, now: Duration) -> bool {
+        let Some((last, last_uid)) = &self.last_table else { return self.accept(table, lock) };
+        let (is_same, is_former) = (*last_uid == lock.uid, self.former_uid.as_ref() == Some(&lock.uid));
+        let is_last = is_same && table.generation == last.generation;
+        match &mut self.table {
+            _ if table.generation > last.generation => return self.accept(table, lock),
+            // Somebody edited the Lease but not the table; or an old event.
+            Some((_, known)) if is_last => *known = lock,
+            // It is still there after all.
+            None if is_last => return self.accept(table, lock),
+            _ if is_same || is_former => (),
+            _ => {
+                self.table_gone(now);
+                self.impostor = Some(lock);
             }
         }
-        self.last_table = Some(Arc::clone(&table));
+        false
+    }
+
+    fn accept(&mut self, table: Arc<Table>, lock: Lock) -> bool {
+        if let Some((_, uid)) = self.last_table.take_if(|(_, uid)| *uid != lock.uid) {
+            self.former_uid = Some(uid);
+        }
+        self.last_table = Some((Arc::clone(&table), Arc::clone(&lock.uid)));
         self.table = Some((table, lock));
+        self.impostor = None;
         self.table_missing_since = None;
+        self.known_without_table = None;
+        self.vanished.clear();
         self.is_news = true;
         true
     }
 
     pub(super) fn table_gone(&mut self, now: Duration) {
         self.table = None;
+        self.impostor = None;
         self.table_missing_since.get_or_insert(now);
         self.is_news = true;
     }
 
-    pub(super) fn member_seen(&mut self, id: MemberId, record: Arc<MemberRecord>, lock: Lock, now: Duration) {
+    /// Takes in a member. One that comes back after `silence` is news although it says the same.
+    pub(super) fn member_seen(
+        &mut self,
+        id: MemberId,
+        record: Arc<MemberRecord>,
+        lock: Lock,
+        now: Duration,
+        silence: Duration,
+    ) {
         match self.members.get_mut(&id) {
             Some(seen) if seen.lock == lock => (),
             // A fence is for ever; an older event must not undo it.
             Some(seen) if seen.record.fenced && seen.lock.uid == lock.uid => seen.lock = lock,
             Some(seen) => {
-                self.is_news |= seen.record != record;
+                self.is_news |= seen.record != record || now >= seen.changed + silence;
                 *seen = Seen { record, lock, first: seen.first, changed: now };
             }
             None => {
@@ -90,7 +129,11 @@ impl View {
     }
 
     pub(super) fn member_gone(&mut self, id: &MemberId) {
-        self.is_news |= self.members.remove(id).is_some();
+        let was_there = self.members.remove(id).is_some();
+        self.is_news |= was_there;
+        if was_there && self.table.is_none() {
+            self.vanished.insert(id.clone());
+        }
     }
 
     /// A member turned out to live.
@@ -112,8 +155,18 @@ impl View {
         self.table.as_ref().map(|(table, lock)| (table, &lock.uid))
     }
 
+    pub(super) fn last_table_and_uid(&self) -> Option<(&Arc<Table>, &Arc<str>)> {
+        self.last_table.as_ref().map(|(table, uid)| (table, uid))
+    }
+
     pub(super) fn last_table(&self) -> Option<&Arc<Table>> {
-        self.last_table.as_ref()
+        self.last_table.as_ref().map(|(table, _)| table)
+    }
+
+    /// Whether some member that stays loads a controller.
+    pub(super) fn has_heirs(&self, lane: &Lane) -> bool {
+        let stays = |record: &MemberRecord| !record.fenced && !record.draining && record.lanes.contains(lane);
+        self.members.values().any(|seen| stays(&seen.record))
     }
 
     /// How long a member has shown no sign of life while there was contact.
