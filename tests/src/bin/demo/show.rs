@@ -215,7 +215,8 @@ impl Show {
 /// dead host.
 fn configuration(controller: &str) -> Result<Value> {
     let mut configuration = example_configuration()?;
-    configuration["ownership"] = json!({ "timing": "fast" });
+    let fields = configuration.as_object_mut().context("the example is no mapping")?;
+    fields.insert("ownership".to_owned(), json!({ "timing": "fast" }));
     let module = format!("file:{}", guests_dir().join(format!("{controller}.wasm")).display());
     let controllers = configuration
         .get_mut("controllers")
