@@ -20,7 +20,7 @@ use crate::cache::Cache;
 use crate::guest_log::GuestLog;
 use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
 use crate::object::{Kind, Object, ObjectKey};
-use crate::ownership::{LaneSlots, Permit, Refused};
+use crate::ownership::{LaneSlots, Permit, Refused, ShardLabels};
 use crate::queue::schedule::{BACKOFF_BASE, Outcome, Popped};
 use crate::queue::{Queue, Work};
 use polyreme_ownership::SlotId;
@@ -47,6 +47,8 @@ pub struct Controller {
     pub api: Arc<ControllerApi>,
     /// What this host owns of it.
     pub lane: Arc<LaneSlots>,
+    /// The labels that say which objects are this host's, where an external sharder decides.
+    pub labels: Option<ShardLabels>,
     /// `settings` as JSON text.
     pub settings: Arc<str>,
     /// Where its events go.
@@ -87,6 +89,9 @@ impl Controller {
             Err(Refused::NotOwner) => return Outcome::Forget,
             Err(Refused::Suspended) => return Outcome::After(SUSPENDED_RETRY),
         };
+        if let Some(outcome) = self.give_away(key).await {
+            return outcome;
+        }
         let _active = self.metrics.active_worker();
         let id = format!("{:016x}", self.random.number());
         let span = info_span!("reconcile", controller = self.name, object = %key, reconcile_id = id);
@@ -122,6 +127,23 @@ impl Controller {
             self.last_uids.lock().remove(&popped.key);
         }
         outcome
+    }
+
+    /// Acknowledges that an object which an external sharder moves is not reconciled here any more. What
+    /// is gone from the cache may as well have moved, so it gets no last reconcile.
+    async fn give_away(&self, key: &ObjectKey) -> Option<Outcome> {
+        let labels = self.labels.as_ref()?;
+        let Some(object) = self.primaries.get(key) else { return Some(Outcome::Forget) };
+        if !labels.is_leaving(&object) {
+            return None;
+        }
+        match labels.acknowledge(&self.api.client, &self.primaries.resource, &object).await {
+            Ok(()) => Some(Outcome::Forget),
+            Err(failure) => {
+                warn!(object = %key, "failed to acknowledge a drain: {}", crate::explain::request_error(&failure));
+                Some(Outcome::Backoff)
+            }
+        }
     }
 
     /// The slot of a primary.

@@ -70,6 +70,18 @@ impl Plan {
         }
     }
 
+    /// Watches only objects that also match `selector`: the primaries and what they own. (What is mapped by
+    /// a label or a field is shared by all hosts.)
+    pub fn select(&mut self, selector: &str) {
+        let owned = self.others.iter_mut().filter(|watch| watch.role == Role::Owned);
+        for watch in owned.chain([&mut self.primary]) {
+            let comma = if watch.cache.selector.is_empty() { "" } else { "," };
+            let both = format!("{}{comma}{selector}", watch.cache.selector);
+            watch.selector = LabelSelector::parse(&both).expect("both parts are valid selectors");
+            watch.cache.selector = watch.selector.to_string();
+        }
+    }
+
     /// All watches.
     pub fn watches(&self) -> impl Iterator<Item = &Watch> {
         std::iter::once(&self.primary).chain(&self.others)

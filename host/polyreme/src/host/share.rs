@@ -1,6 +1,7 @@
 //! How the controllers of this host share their objects with other hosts.
 //!
 //! Controllers of one ring share its Leases; a controller may have a ring of its own. With strategy
+//! `label` an external sharder says which objects are this host's, and with strategy
 //! `ordinal` there are no Leases: which slots are this host's is known from its place in a StatefulSet.
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use crate::cache::Caches;
 use crate::config::{ControllerConfig, HostConfig, OrdinalConfig, Strategy};
 use crate::metrics::Metrics;
 use crate::ownership::ring::Surroundings as RingSurroundings;
-use crate::ownership::{LaneSlots, Ring, RingClock, RingSettings};
+use crate::ownership::{LaneSlots, Ring, RingClock, RingSettings, Shard, ShardLabels, ShardSettings};
 use crate::reconcile::Controller;
 
 /// How one controller shares its objects.
@@ -24,6 +25,8 @@ use crate::reconcile::Controller;
 pub(super) enum Share {
     /// With the other members of a ring.
     Ring(Arc<Ring>),
+    /// As an external sharder says.
+    Label(Arc<Shard>),
     /// By a rule that needs nobody else.
     Fixed,
 }
@@ -31,7 +34,7 @@ pub(super) enum Share {
 /// All rings of this host, by name.
 #[derive(Default)]
 pub(super) struct Rings {
-    rings: BTreeMap<String, Arc<Ring>>,
+    rings: BTreeMap<String, Share>,
 }
 
 /// What a ring needs of its host.
@@ -44,6 +47,36 @@ pub(super) struct Surroundings<'a> {
     pub(super) metrics: &'a Metrics,
 }
 
+impl Surroundings<'_> {
+    fn ring(&self, ring: &str, controllers: Vec<String>, background: &mut JoinSet<()>) -> Ring {
+        let settings = RingSettings {
+            ring: ring.to_owned(),
+            namespace: self.namespace.to_owned(),
+            identity: self.config.identity.clone(),
+            config: self.config.ownership.clone(),
+            controllers,
+        };
+        let around = RingSurroundings {
+            client: self.client.clone(),
+            caches: Arc::clone(self.caches),
+            readiness: self.readiness.clone(),
+            metrics: self.metrics.ring(ring),
+        };
+        Ring::start(settings, around, background)
+    }
+
+    fn shard(&self, ring: &str, controllers: Vec<String>, background: &mut JoinSet<()>) -> Shard {
+        let settings = ShardSettings {
+            ring: ring.to_owned(),
+            shard: self.config.identity.name.clone(),
+            namespace: self.namespace.to_owned(),
+            timing: self.config.ownership.timing,
+            controllers,
+        };
+        Shard::start(settings, self.client.clone(), self.readiness.clone(), background)
+    }
+}
+
 impl Rings {
     /// Joins the rings of the controllers that could be loaded.
     pub(super) fn join<'c>(
@@ -52,47 +85,57 @@ impl Rings {
         background: &mut JoinSet<()>,
     ) -> Self {
         let mut by_ring: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        if matches!(around.config.ownership.strategy, Strategy::Sharded | Strategy::Leader) {
+        if !matches!(around.config.ownership.strategy, Strategy::Ordinal(_)) {
             for controller in controllers {
-                by_ring.entry(ring_of(around.config, controller)).or_default().push(controller.name.clone());
+                by_ring.entry(around.config.ring(controller)).or_default().push(controller.name.clone());
             }
         }
+        let is_label = around.config.ownership.strategy == Strategy::Label;
         let join = |(ring, controllers): (&str, Vec<String>)| {
-            let settings = RingSettings {
-                ring: ring.to_owned(),
-                namespace: around.namespace.to_owned(),
-                identity: around.config.identity.clone(),
-                config: around.config.ownership.clone(),
-                controllers,
+            let share = if is_label {
+                Share::Label(Arc::new(around.shard(ring, controllers, background)))
+            } else {
+                Share::Ring(Arc::new(around.ring(ring, controllers, background)))
             };
-            let around = RingSurroundings {
-                client: around.client.clone(),
-                caches: Arc::clone(around.caches),
-                readiness: around.readiness.clone(),
-                metrics: around.metrics.ring(ring),
-            };
-            let ring = Ring::start(settings, around, background);
-            (ring.name.clone(), Arc::new(ring))
+            (ring.to_owned(), share)
         };
         Self { rings: by_ring.into_iter().map(join).collect() }
     }
 
     /// How a controller shares its objects.
     pub(super) fn share(&self, config: &HostConfig, controller: &ControllerConfig) -> Share {
-        self.rings.get(ring_of(config, controller)).map_or(Share::Fixed, |ring| Share::Ring(Arc::clone(ring)))
+        self.rings.get(config.ring(controller)).cloned().unwrap_or(Share::Fixed)
     }
 
     /// Gives everything away to others.
     pub(super) async fn leave(&self) {
-        futures::future::join_all(self.rings.values().map(|ring| ring.leave())).await;
+        futures::future::join_all(self.rings.values().map(Share::leave)).await;
     }
 }
 
 impl Share {
     /// Waits until this host knows what it owns.
     pub(super) async fn joined(&self) {
-        if let Self::Ring(ring) = self {
-            ring.joined().await;
+        match self {
+            Self::Ring(ring) => ring.joined().await,
+            Self::Label(shard) => shard.joined().await,
+            Self::Fixed => (),
+        }
+    }
+
+    async fn leave(&self) {
+        match self {
+            Self::Ring(ring) => ring.leave().await,
+            Self::Label(shard) => shard.leave().await,
+            Self::Fixed => (),
+        }
+    }
+
+    /// The labels of this host's objects, where labels say which they are.
+    pub(super) fn labels(&self) -> Option<ShardLabels> {
+        match self {
+            Self::Label(shard) => Some(shard.labels().clone()),
+            Self::Ring(_) | Self::Fixed => None,
         }
     }
 
@@ -100,6 +143,7 @@ impl Share {
     pub(super) fn lane(&self, config: &HostConfig, controller: &str) -> Arc<LaneSlots> {
         match (self, &config.ownership.strategy) {
             (Self::Ring(ring), _) => ring.lane(controller).unwrap_or_else(|| everything(controller)),
+            (Self::Label(shard), _) => shard.lane(controller).unwrap_or_else(|| everything(controller)),
             (Self::Fixed, Strategy::Ordinal(ordinal)) => ordinal_lane(config, ordinal, controller),
             (Self::Fixed, _) => everything(controller),
         }
@@ -111,10 +155,6 @@ impl Share {
             ring.bind(controller);
         }
     }
-}
-
-fn ring_of<'a>(config: &'a HostConfig, controller: &'a ControllerConfig) -> &'a str {
-    controller.ring.as_deref().unwrap_or(&config.ownership.ring)
 }
 
 fn everything(controller: &str) -> Arc<LaneSlots> {

@@ -23,7 +23,7 @@ use crate::api::elide::Applied;
 use crate::cache::lineage::Lineage;
 use crate::cache::{Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
-use crate::ownership::LaneSlots;
+use crate::ownership::{LaneSlots, ShardLabels};
 use crate::permissions::Policy;
 use crate::queue::Queue;
 use crate::reconcile::Controller;
@@ -47,6 +47,7 @@ struct Parts {
     module: Module,
     manifest: Manifest,
     lane: Arc<LaneSlots>,
+    labels: Option<ShardLabels>,
     primaries: Arc<Cache>,
     caches: Vec<Arc<Cache>>,
     queue: Arc<Queue>,
@@ -54,8 +55,12 @@ struct Parts {
 
 /// Starts the watches and waits until every cache has had a full list.
 pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
-    let Loaded { config, module, manifest, plan } = loaded;
+    let Loaded { config, module, manifest, mut plan } = loaded;
     let share = host.rings().share(&host.config, &config);
+    let labels = share.labels();
+    if let Some(labels) = &labels {
+        plan.select(&labels.selector());
+    }
     let lane = share.lane(&host.config, &config.name);
     // What is cached depends on the slots that this host is given.
     share.joined().await;
@@ -73,7 +78,7 @@ pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
         caches.push(cache);
     }
     wait_for_lists(host, &config, &caches).await;
-    let parts = Parts { module, manifest, lane, primaries, caches, queue };
+    let parts = Parts { module, manifest, lane, labels, primaries, caches, queue };
     let controller = Arc::new(controller(host, &config, parts));
     Connected { controller, config, share }
 }
@@ -130,7 +135,7 @@ async fn wait_for_lists(host: &Host, config: &ControllerConfig, caches: &[Arc<Ca
 }
 
 fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controller {
-    let Parts { module, manifest, lane, primaries, caches, queue } = parts;
+    let Parts { module, manifest, lane, labels, primaries, caches, queue } = parts;
     let module_metrics = host.metrics.module(&config.name);
     let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
     let api = ControllerApi {
@@ -152,6 +157,7 @@ fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controlle
         queue,
         api: Arc::new(api),
         lane,
+        labels,
         settings: config.settings_json(),
         events: Arc::new(host.events.controller(&config.name, host.uid_lookup(), module_metrics.clone())),
         guest_metrics: Arc::new(host.metrics.guest(&config.name)),

@@ -143,6 +143,21 @@ impl LaneSlots {
         everything
     }
 
+    /// A lane of which something else than slots says which objects are this host's: it owns every slot,
+    /// but acts only while it is valid.
+    #[must_use]
+    pub fn everything_while_valid(lane: Lane, clock: RingClock, drained: Arc<Notify>) -> Self {
+        let slots = SlotCount::DEFAULT;
+        let everything = Self::new(lane, slots, KeyBy::Name, clock, drained);
+        everything.set(&slots.all().collect(), SlotState::Owned { epoch: 1 });
+        everything
+    }
+
+    /// Begins nothing any more; what runs may finish.
+    pub fn give_up(&self) {
+        self.set(&self.slots.all().collect(), SlotState::Draining { epoch: 1 });
+    }
+
     /// Nothing is this host's any more; what runs is told to end.
     pub fn lose(&self) {
         let mut inner = self.inner.lock();

@@ -162,7 +162,7 @@ impl Leases {
             spec: Some(LeaseSpec {
                 holder_identity: Some(holder.to_owned()),
                 lease_duration_seconds: i32::try_from(self.duration.as_secs().max(1)).ok(),
-                renew_time: Some(now()),
+                renew_time: Some(micro_time()),
                 ..LeaseSpec::default()
             }),
         }
@@ -170,7 +170,7 @@ impl Leases {
 }
 
 /// The time of a renewal, for people: no rule of the protocol reads it.
-fn now() -> MicroTime {
+pub(super) fn micro_time() -> MicroTime {
     let micros = i64::try_from(unix_nanos() / 1_000).unwrap_or(0);
     MicroTime(Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH))
 }

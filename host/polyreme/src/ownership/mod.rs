@@ -9,11 +9,13 @@
 //! reconcile either sees the change or is seen.
 
 pub mod clock;
+pub mod label;
 pub mod lane;
 mod leases;
 pub mod names;
 pub mod ring;
 
 pub use clock::RingClock;
+pub use label::{Shard, ShardLabels, ShardSettings};
 pub use lane::{LaneSlots, Permit, Refused};
 pub use ring::{Ring, RingSettings};
