@@ -63,8 +63,9 @@ fn reconciles(metrics: &Metrics) -> f64 {
     metrics.sum("controller_runtime_reconcile_total", &[])
 }
 
+/// Writes of objects. The host renews its Lease by PUT meanwhile, and webhosting has none.
 fn writes(metrics: &Metrics) -> f64 {
-    ["POST", "PUT", "PATCH", "DELETE"]
+    ["POST", "PATCH", "DELETE"]
         .iter()
         .map(|method| metrics.sum("rest_client_requests_total", &[&format!("method=\"{method}\"")]))
         .sum()
@@ -133,7 +134,8 @@ impl Ledger {
     async fn ensure_nothing_was_recorded(&self, server: &Server) -> Result<()> {
         let Some(audit) = &self.audit else { return Ok(()) };
         audit.flushed(&server.client().await?).await?;
-        let recorded = audit.since(self.mark, Host::USER)?;
+        let mut recorded = audit.since(self.mark, Host::USER)?;
+        recorded.retain(|request| request.object_ref.resource != "leases");
         ensure!(recorded.is_empty(), "a resync that changes nothing sent {recorded:?}");
         Ok(())
     }
