@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use polyreme_tests::judge::figures::{Spread, takeovers};
 use polyreme_tests::judge::{Phase, TraceKind};
-use polyreme_tests::{Churn, Hosts, eventually, now};
+use polyreme_tests::{Churn, Hosts, Kind, eventually, now};
 use serde_json::json;
 
 use super::leases::Ring;
@@ -111,6 +111,10 @@ async fn without_an_api_server_all_stop_and_afterwards_nothing_has_moved() -> Re
 
     let after = ring.settled_table().await?;
     ensure!(before == after, "the table was {before} and is {after}");
+    if stage.server.kind() == Kind::Local {
+        // It forgets its history when it stops, so only the real server can tell what happened meanwhile.
+        return Ok(());
+    }
     let evidence = stage.evidence().await?;
     evidence.ensure_clean()?;
     let (owners, later) = (evidence.owners(down), evidence.owners(now()));

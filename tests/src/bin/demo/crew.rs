@@ -93,6 +93,17 @@ impl Crew {
         divided.map(|()| took)
     }
 
+    /// What `polyreme ring` prints once every host has said that it acts by the newest table, which is at
+    /// its next renewal.
+    pub(crate) async fn settled_ring(&self, server: &LocalServer) -> Result<String> {
+        eventually("every host acting by the newest table", LIMIT, async || {
+            let text = self.ring(server, &[]).await?;
+            ensure!(!text.contains("Moves in progress"), "{text}");
+            Ok(text)
+        })
+        .await
+    }
+
     /// What `polyreme ring` prints.
     pub(crate) async fn ring(&self, server: &LocalServer, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(polyreme_binary()?);

@@ -144,8 +144,8 @@ impl Show {
 
     /// Scene 4: the hosts share the work; one dies, comes back, and another leaves in good order.
     pub(crate) async fn hosts_come_and_go(&mut self) -> Result<()> {
-        self.print_ring(&[]).await?;
-        self.print_ring(&["--object", &format!("website/{NAMESPACE}/{SITE}")]).await?;
+        self.print_ring().await?;
+        self.print_owner(&["--object", &format!("website/{NAMESPACE}/{SITE}")]).await?;
 
         println!("\nSIGKILL to {}", crew::name(2));
         let took = self.crew.kill(2).await?;
@@ -165,10 +165,16 @@ impl Show {
         println!("\nSIGTERM to {}", crew::name(1));
         let took = self.crew.stop(1).await?;
         self.passed("A host left and its slots moved without waiting for any timer", took);
-        self.print_ring(&[]).await
+        self.print_ring().await
     }
 
-    async fn print_ring(&self, arguments: &[&str]) -> Result<()> {
+    async fn print_ring(&self) -> Result<()> {
+        println!("\n$ polyreme ring");
+        print!("{}", self.crew.settled_ring(&self.server).await?);
+        Ok(())
+    }
+
+    async fn print_owner(&self, arguments: &[&str]) -> Result<()> {
         let shown = ["polyreme", "ring"].iter().chain(arguments).copied().collect::<Vec<_>>().join(" ");
         println!("\n$ {shown}");
         print!("{}", self.crew.ring(&self.server, arguments).await?);
