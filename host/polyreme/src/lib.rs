@@ -23,6 +23,7 @@ pub mod object;
 pub mod ownership;
 pub mod paths;
 pub mod permissions;
+mod protobuf;
 pub mod queue;
 pub mod random;
 pub mod reconcile;

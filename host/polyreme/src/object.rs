@@ -84,7 +84,7 @@ impl fmt::Display for ObjectKey {
 }
 
 /// A resourceVersion. Ordered within one resource (Kubernetes 1.35 promises it, etcd always gave it).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceVersion(pub Box<str>);
 
 impl ResourceVersion {

@@ -104,10 +104,29 @@ impl Cache {
     pub fn receive(&self, seen: &Identity<'_>, text: &str, source: Source) -> Result<(), ObjectError> {
         let routes = self.routes();
         let may_keep = routes.is_empty() || routes.iter().any(|route| route.wants(seen));
-        if may_keep || !self.dismiss(seen, source) {
+        let done = if may_keep { self.confirm(seen, source) } else { self.dismiss(seen, source) };
+        if !done {
             self.observe(Object::parse(text, &self.id.kind)?, source);
         }
         Ok(())
+    }
+
+    /// Whether a list showed what is kept already as it is.
+    fn confirm(&self, seen: &Identity<'_>, source: Source) -> bool {
+        if source != Source::List {
+            return false;
+        }
+        let news = {
+            let mut state = self.state.write();
+            let Some(known) = state.get(seen.key).cloned() else { return false };
+            if !state.confirm(seen) {
+                return false;
+            }
+            // Where it leads is recorded anew by every list.
+            Admission::of(&self.routes(), &known.identity()).news
+        };
+        settle(news);
+        true
     }
 
     /// Takes in what a list, a watch or a write showed.

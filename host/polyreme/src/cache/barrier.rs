@@ -153,6 +153,18 @@ async fn the_first_list_of_a_host_that_owns_everything_is_its_barrier() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kind_in_which_nothing_changes_is_not_listed_again() {
+    let fixture = Fixture::watched().await;
+    let all = fixture.set_all(SlotState::Barrier { epoch: 1 });
+    fixture.write("a", 1).await;
+    fixture.catch_up(&all).await;
+    let listed = Instant::now();
+    fixture.catch_up(&all).await;
+    assert_eq!(fixture.value("a"), Some(1));
+    assert!(!fixture.cache.is_listed_since(listed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn slots_that_are_lost_meanwhile_are_not_waited_for() {
     let fixture = Fixture::watched().await;
     fixture.write("a", 1).await;

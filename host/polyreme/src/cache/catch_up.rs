@@ -4,7 +4,9 @@
 //! are. [`catch_up`] is the barrier: what a previous owner wrote before it gave the slots up is in the
 //! caches when it returns. Both rest on two facts: a slot without a hole ([`super::holes`]) holds whatever
 //! list and watch have shown, and a watch shows changes in order. So if slots have no holes, all that is
-//! to be proven is that the watch has shown everything up to the version that a read made now returns.
+//! to be proven is that the watch has shown everything up to the version that a read made now returns: a
+//! later event proves it. Where nothing changes there is none, and a list of metadata shows that the cache
+//! has every object as it is.
 //!
 //! API failures are retried until they succeed or the future is dropped.
 
@@ -12,23 +14,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use http::{Request, header};
 use kube::Client;
-use kube::api::DynamicObject;
-use kube::core::Resource as _;
 use polyreme_ownership::SlotSet;
-use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::Cache;
+use super::metadata::{self, Metadata, MetadataList};
 use crate::explain;
-use crate::object::ResourceVersion;
+use crate::object::Identity;
 use crate::ownership::LaneSlots;
 
 /// How long the watch may take to show something as new as a read. Watches are a few milliseconds behind;
-/// one that shows nothing for so long has nothing to show, and a list finds out.
-const WATCH_PATIENCE: Duration = Duration::from_millis(50);
+/// one that shows nothing for so long has nothing to show, and a list of metadata finds out.
+const WATCH_PATIENCE: Duration = Duration::from_millis(30);
+/// How long the watch may take to show what a list of metadata has and the cache has not; after that
+/// everything is listed anew.
+const AGREEMENT_PATIENCE: Duration = Duration::from_secs(1);
+/// The cache is compared with the list again when the watch shows something, at least and at most so often.
+const AGREEMENT_INTERVAL: Duration = Duration::from_millis(50);
+const AGREEMENT_PAUSE: Duration = Duration::from_millis(5);
 /// First and longest wait after a failed request: the slots are nobody's meanwhile.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// A read that takes longer is given up and made again.
@@ -71,47 +76,61 @@ impl Cache {
         if self.is_listed_since(since) {
             return;
         }
-        let version = self.version_now(client).await;
-        if !self.reaches(&version, WATCH_PATIENCE).await {
+        let version = self.ask("version", || metadata::version(client, &self.resource)).await;
+        if self.reaches(&version, WATCH_PATIENCE).await {
+            return;
+        }
+        let begun = self.lists_begun();
+        let list = self.ask("metadata", || metadata::list(client, &self.id, &self.resource)).await;
+        if !self.comes_to_agree(&list, begun).await {
             self.listed_anew().await;
         }
     }
 
-    /// The version of a consistent read.
-    async fn version_now(&self, client: &Client) -> ResourceVersion {
+    /// Waits until the cache is nowhere behind a list of metadata; false when it takes too long.
+    async fn comes_to_agree(&self, list: &MetadataList, begun: u64) -> bool {
+        let mut progress = self.progress.subscribe();
+        let agreed = async {
+            while !self.agrees(list, begun) {
+                // Whatever was shown, it is looked at again; the sender lives in self.
+                let _ = tokio::time::timeout(AGREEMENT_INTERVAL, progress.changed()).await;
+                tokio::time::sleep(AGREEMENT_PAUSE).await;
+            }
+        };
+        tokio::time::timeout(AGREEMENT_PATIENCE, agreed).await.is_ok()
+    }
+
+    /// Whether the cache is nowhere behind a list that was read when `begun` lists had begun. From then on
+    /// it ignores what the watch shows late.
+    fn agrees(&self, list: &MetadataList, begun: u64) -> bool {
+        let routes = self.routes();
+        let mut state = self.state.write();
+        let wanted = |item: &Identity<'_>| routes.is_empty() || routes.iter().any(|route| route.wants(item));
+        let items = list.items.iter().map(Metadata::identity);
+        let agrees = self.lists_begun() == begun && state.is_as_new_as(items, &list.version, wanted);
+        if agrees {
+            state.raise_floor(list.version.clone());
+        }
+        agrees
+    }
+
+    /// Asks until the API server answers.
+    async fn ask<T, F>(&self, what: &str, mut request: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = kube::Result<T>>,
+    {
         let (mut wait, longest) = RETRY;
         loop {
-            match tokio::time::timeout(READ_TIMEOUT, self.read_version(client)).await {
-                Ok(Ok(version)) => return version,
+            match tokio::time::timeout(READ_TIMEOUT, request()).await {
+                Ok(Ok(answer)) => return answer,
                 Ok(Err(failure)) => {
                     let why = explain::request_error(&failure);
-                    debug!(kind = %self.id.kind, "failed to read the version: {why}");
+                    debug!(kind = %self.id.kind, "failed to read the {what}: {why}");
                 }
-                Err(_) => debug!(kind = %self.id.kind, "failed to read the version in {READ_TIMEOUT:?}"),
+                Err(_) => debug!(kind = %self.id.kind, "failed to read the {what} in {READ_TIMEOUT:?}"),
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(longest);
         }
-    }
-
-    async fn read_version(&self, client: &Client) -> kube::Result<ResourceVersion> {
-        #[derive(Deserialize)]
-        struct List {
-            metadata: Metadata,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Metadata {
-            resource_version: Box<str>,
-        }
-        /// Without a resourceVersion a list is consistent; one object is the least that can be asked for.
-        const ONE: &str = "limit=1";
-        const METADATA: &str =
-            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-        let uri = format!("{}?{ONE}", DynamicObject::url_path(&self.resource.api, None));
-        let request = Request::get(uri).header(header::ACCEPT, METADATA).body(Vec::new());
-        let request = request.map_err(kube::Error::HttpError)?;
-        let list: List = client.request(request).await?;
-        Ok(ResourceVersion(list.metadata.resource_version))
     }
 }

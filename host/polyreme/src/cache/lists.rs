@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::state::Versions;
 use super::{Cache, Health};
 use crate::object::ResourceVersion;
 use crate::queue::schedule::Priority;
@@ -30,13 +31,16 @@ impl Cache {
     /// A relist begins.
     pub fn begin_relist(&self) {
         let mut state = self.state.write();
-        state.begin_relist();
-        self.routes().iter().for_each(|route| route.begin_relist());
-        self.progress.send_replace(None);
+        let mut asked_for = false;
         self.lists.send_modify(|lists| {
             lists.begun += 1;
             lists.begun_at = Some(Instant::now());
+            asked_for = lists.asked >= lists.begun;
         });
+        // A list after a failure may be one of a restored backup, in which a version may come twice.
+        state.begin_relist(if asked_for { Versions::Unique } else { Versions::Reused });
+        self.routes().iter().for_each(|route| route.begin_relist());
+        self.progress.send_replace(None);
     }
 
     /// A relist is complete.
@@ -90,6 +94,11 @@ impl Cache {
     /// Whether a list that began at some time or later is complete.
     pub(super) fn is_listed_since(&self, time: Instant) -> bool {
         self.lists.borrow().done_since.is_some_and(|begun| begun >= time)
+    }
+
+    /// Number of the last list that began.
+    pub(super) fn lists_begun(&self) -> u64 {
+        self.lists.borrow().begun
     }
 
     async fn list_done(&self, number: u64) {

@@ -12,6 +12,7 @@ pub mod catch_up;
 pub mod holes;
 pub mod lineage;
 pub mod lists;
+mod metadata;
 #[cfg(test)]
 mod sharded;
 pub mod state;

@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use crate::field_path::FieldPath;
-use crate::object::{Identity, Object, ObjectKey};
+use crate::object::{Identity, Object, ObjectKey, ResourceVersion};
 
 /// What a call changed. `old` and `new` are never both absent.
 #[derive(Clone, Debug)]
@@ -43,8 +43,17 @@ struct Slot {
     fresh: bool,
 }
 
-#[derive(Default)]
+/// Whether an object in a list is as it is known when uid and version are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// It is.
+    Unique,
+    /// A restored backup may have counted them again.
+    Reused,
+}
+
 struct Relist {
+    versions: Versions,
     kept: HashSet<ObjectKey>,
     dropped: HashSet<u64>,
 }
@@ -61,6 +70,9 @@ pub struct State {
     relist: Option<Relist>,
     /// Digests of the keys of objects that were seen and are not kept. A collision costs a request.
     dropped: HashSet<u64>,
+    /// The objects were complete at this version: what the watch shows later of an unknown object up to
+    /// then is gone already.
+    floor: Option<ResourceVersion>,
     /// Its keys are random, so that nobody can choose names that collide.
     digest: RandomState,
     /// Uids that this host deleted and the watch has not yet reported gone.
@@ -70,9 +82,10 @@ pub struct State {
 
 impl State {
     /// Starts a relist: what is not listed until [`end_relist`](Self::end_relist) is gone.
-    pub fn begin_relist(&mut self) {
-        self.relist = Some(Relist::default());
+    pub fn begin_relist(&mut self, versions: Versions) {
+        self.relist = Some(Relist { versions, kept: HashSet::new(), dropped: HashSet::new() });
         self.deleted.clear();
+        self.floor = None;
         self.objects.values_mut().for_each(|slot| slot.fresh = false);
     }
 
@@ -113,10 +126,61 @@ impl State {
         if let (Source::List, Some(relist)) = (source, &mut self.relist) {
             relist.kept.insert(object.key.clone());
         }
-        if self.newer(&object.identity(), source).is_some() {
+        if self.newer(&object.identity(), source).is_some() || self.is_over(&object.identity(), source) {
             return None;
         }
         Some(self.insert(Arc::new(object), source == Source::Write))
+    }
+
+    /// Notes an object in a list that is kept already as it is; false when it is not.
+    pub fn confirm(&mut self, seen: &Identity<'_>) -> bool {
+        let (Some(relist), Some(known)) = (&mut self.relist, self.objects.get(seen.key)) else {
+            return false;
+        };
+        let object = &known.object;
+        let same = *object.uid == *seen.uid && object.resource_version == *seen.resource_version;
+        let confirmed = same && relist.versions == Versions::Unique;
+        if confirmed {
+            relist.kept.insert(seen.key.clone());
+        }
+        confirmed
+    }
+
+    /// Whether the objects are at least as new as a list of some version, as far as they are wanted.
+    pub fn is_as_new_as<'a>(
+        &self,
+        items: impl Iterator<Item = Identity<'a>>,
+        version: &ResourceVersion,
+        wanted: impl Fn(&Identity<'_>) -> bool,
+    ) -> bool {
+        let mut listed = HashSet::with_capacity(self.objects.len());
+        for item in items {
+            let Some(Slot { object, .. }) = self.objects.get(item.key) else {
+                if wanted(&item) && !self.is_deleted(&item) {
+                    return false;
+                }
+                continue;
+            };
+            if !item.resource_version.at_most(&object.resource_version) {
+                return false;
+            }
+            listed.insert(item.key.clone());
+        }
+        let later = |object: &Object| !object.resource_version.at_most(version);
+        self.objects.values().all(|slot| listed.contains(&slot.object.key) || later(&slot.object))
+    }
+
+    /// The objects are complete as of this version.
+    pub fn raise_floor(&mut self, version: ResourceVersion) {
+        self.floor = Some(version);
+    }
+
+    /// Whether the watch shows late an object that was deleted meanwhile.
+    fn is_over(&self, seen: &Identity<'_>, source: Source) -> bool {
+        let below = |floor: &ResourceVersion| seen.resource_version.at_most(floor);
+        source == Source::Watch
+            && !self.objects.contains_key(seen.key)
+            && self.floor.as_ref().is_some_and(below)
     }
 
     /// Notes an object that is not kept, and removes what is known of it unless that is newer.
@@ -304,7 +368,7 @@ mod tests {
         for name in ["stays", "vanishes"] {
             state.apply(object(name, name, 1, ""), Source::Watch);
         }
-        state.begin_relist();
+        state.begin_relist(Versions::Reused);
         state.apply(object("stays", "stays", 1, ""), Source::List);
         state.apply(object("written", "w", 9, ""), Source::Write);
         let gone: Vec<_> = state.end_relist().into_iter().map(|c| c.key.name.to_string()).collect();
@@ -316,7 +380,7 @@ mod tests {
     fn a_relist_after_a_restored_backup_is_believed() {
         let mut state = State::default();
         state.apply(object("a", "u", 100, ""), Source::Watch);
-        state.begin_relist();
+        state.begin_relist(Versions::Reused);
         assert!(state.apply(object("a", "u", 40, ""), Source::List).is_some());
         assert_eq!(version(&state, "a").unwrap(), "40");
     }
@@ -324,7 +388,7 @@ mod tests {
     #[test]
     fn a_list_older_than_a_write_does_not_undo_it() {
         let mut state = State::default();
-        state.begin_relist();
+        state.begin_relist(Versions::Reused);
         state.apply(object("a", "u", 9, ""), Source::Write);
         assert!(state.apply(object("a", "u", 4, ""), Source::List).is_none());
         assert!(state.end_relist().is_empty());
@@ -346,6 +410,50 @@ mod tests {
         assert_eq!(version(&state, "a").unwrap(), "7");
         assert!(state.observe_deleted(&object("a", "u2", 8, "").identity()).is_some());
         assert!(state.is_empty());
+    }
+
+    #[test]
+    fn a_list_confirms_what_is_known_unless_versions_may_come_twice() {
+        let mut state = State::default();
+        state.apply(object("a", "u", 5, ""), Source::Watch);
+        let (same, newer) = (object("a", "u", 5, ""), object("a", "u", 6, ""));
+        state.begin_relist(Versions::Reused);
+        assert!(!state.confirm(&same.identity()));
+        state.begin_relist(Versions::Unique);
+        assert!(state.confirm(&same.identity()) && !state.confirm(&newer.identity()));
+        assert!(state.end_relist().is_empty(), "it was listed");
+    }
+
+    #[test]
+    fn objects_are_compared_with_a_list_of_their_versions() {
+        let mut state = State::default();
+        state.apply(object("a", "u", 5, ""), Source::Watch);
+        let as_new = |state: &State, listed: &[Object], version: &str| {
+            let items = listed.iter().map(Object::identity);
+            state.is_as_new_as(items, &ResourceVersion(version.into()), |item| *item.uid != *"theirs")
+        };
+        assert!(as_new(&state, &[object("a", "u", 5, "")], "9"));
+        assert!(as_new(&state, &[object("a", "u", 4, "")], "4"), "newer than the list");
+        assert!(as_new(&state, &[object("a", "u", 5, ""), object("b", "theirs", 8, "")], "9"));
+        assert!(!as_new(&state, &[object("a", "u", 6, "")], "9"), "changed");
+        assert!(!as_new(&state, &[object("a", "u", 5, ""), object("b", "ours", 8, "")], "9"), "new");
+        assert!(!as_new(&state, &[], "9"), "deleted");
+        assert!(as_new(&state, &[], "4"), "made since");
+        state.forget_deleted(&ObjectKey::new(Some("ns"), "a"), "u");
+        assert!(as_new(&state, &[object("a", "u", 5, "")], "5"), "deleted by this host");
+    }
+
+    #[test]
+    fn what_the_watch_shows_late_of_something_deleted_is_ignored() {
+        let mut state = State::default();
+        state.apply(object("known", "k", 4, ""), Source::Watch);
+        state.raise_floor(ResourceVersion("9".into()));
+        assert!(state.apply(object("gone", "g", 8, ""), Source::Watch).is_none());
+        assert!(state.apply(object("known", "k", 9, ""), Source::Watch).is_some());
+        assert!(state.apply(object("new", "n", 10, ""), Source::Watch).is_some());
+        assert!(state.apply(object("read", "r", 8, ""), Source::Write).is_some());
+        state.begin_relist(Versions::Reused);
+        assert!(state.apply(object("restored", "x", 3, ""), Source::Watch).is_some());
     }
 
     #[test]
