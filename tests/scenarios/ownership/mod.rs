@@ -6,6 +6,7 @@
 //! `ownership_figures`.
 
 mod control;
+mod label;
 pub(super) mod leases;
 mod membership;
 pub(super) mod mishaps;
