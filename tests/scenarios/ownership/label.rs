@@ -42,7 +42,9 @@ async fn an_external_sharder_says_which_host_reconciles_what() -> Result<()> {
     for shard in [0, 1].map(Hosts::name) {
         let lease = leases.get(&shard).await.context("a shard has no Lease")?;
         ensure!(lease.spec.and_then(|spec| spec.holder_identity) == Some(shard), "the holder is another");
-        ensure!(lease.metadata.labels.is_some_and(|labels| labels.get(RING).is_some_and(|ring| ring == "web")));
+        ensure!(
+            lease.metadata.labels.is_some_and(|labels| labels.get(RING).is_some_and(|ring| ring == "web"))
+        );
     }
     label(&stage, "p-0", json!({ SHARD: "host-0" })).await?;
     label(&stage, "p-1", json!({ SHARD: "host-1" })).await?;
