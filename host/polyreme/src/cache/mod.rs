@@ -6,8 +6,6 @@
 //! [`Caches`] is the register of all of them.
 
 mod admission;
-#[cfg(test)]
-mod barrier;
 pub mod catch_up;
 pub mod holes;
 pub mod lineage;
