@@ -1,6 +1,7 @@
 //! What the gate sends, and what it makes of the answers.
 
 mod bench;
+mod shared;
 
 use polyreme_runtime::Kubernetes as _;
 use polyreme_runtime::wit::kubernetes::{DeleteOptions, PatchType, Propagation, WriteOptions, Written};

@@ -211,7 +211,8 @@ impl Bench {
 
 fn policy(granted: bool) -> Policy {
     let wit = |api_version: &str, kind: &str| WitKind { api_version: api_version.into(), kind: kind.into() };
-    let verbs: Vec<String> = ["create", "update", "patch", "apply", "delete"].map(Into::into).to_vec();
+    let verbs: Vec<String> =
+        ["get", "list", "create", "update", "patch", "apply", "delete"].map(Into::into).to_vec();
     let kinds = vec!["ConfigMap".to_owned()];
     let permission = Permission { api_version: "v1".into(), kinds: kinds.clone(), verbs: verbs.clone() };
     let grant = Grant { api_version: "v1".into(), kinds, verbs, namespaces: None, names: None, line: None };
