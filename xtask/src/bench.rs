@@ -20,34 +20,65 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
-/// One benchmark: an example program that is given the path of a guest component.
+/// One benchmark: an example program, given the path of a guest component if it measures one.
 struct Bench {
     name: &'static str,
     about: &'static str,
     package: &'static str,
     example: &'static str,
-    guest: &'static str,
+    guest: Option<&'static str>,
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "dispatch",
-    about: "one reconcile in a fresh instance beside the same Rust function called natively",
-    package: "polyreme-runtime",
-    example: "bench_dispatch",
-    guest: "dispatch-guest",
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "dispatch",
+        about: "one reconcile in a fresh instance beside the same Rust function called natively",
+        package: "polyreme-runtime",
+        example: "bench_dispatch",
+        guest: Some("dispatch-guest"),
+    },
+    Bench {
+        name: "ring",
+        about: "balance, moves, cost of a step and size of what is written, for 2 to 100 members",
+        package: "polyreme-ownership",
+        example: "bench_ring",
+        guest: None,
+    },
+];
+
+/// `cargo xtask check-model`: the explorer of the ownership protocol.
+const CHECK_MODEL: Bench = Bench {
+    name: "check-model",
+    about: "explores rings of several hosts at random",
+    package: "polyreme-ownership",
+    example: "check_model",
+    guest: None,
+};
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let bench = find(&options.name)?;
-    guests::build_everything()?;
-    let component = component(bench.guest)?;
-    process::run(
-        bench.name,
-        cargo()
-            .args(["run", "--release", "-p", bench.package, "--example", bench.example, "--"])
-            .arg(component)
-            .args(&options.arguments),
-    )
+    start(find(&options.name)?, &options.arguments)
+}
+
+#[derive(Args)]
+pub(crate) struct ModelOptions {
+    /// Passed on: `--steps N`, `--first SEED`, `--seed ONLY_THIS`.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Explores the ownership protocol.
+pub(crate) fn check_model(options: &ModelOptions) -> Result<()> {
+    start(&CHECK_MODEL, &options.arguments)
+}
+
+fn start(bench: &Bench, arguments: &[String]) -> Result<()> {
+    let mut command = cargo();
+    command.args(["run", "--release", "-p", bench.package, "--example", bench.example, "--"]);
+    if let Some(guest) = bench.guest {
+        guests::build_everything()?;
+        command.arg(component(guest)?);
+    }
+    process::run(bench.name, command.args(arguments))
 }
 
 fn find(name: &str) -> Result<&'static Bench> {

@@ -37,7 +37,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build everything, start a local API server and a host, and watch Websites become Ready.
+    /// Build everything, start a local API server and three hosts, and watch them share Websites.
     Demo(demo::Options),
     /// Run every test with no cluster: unit tests, conformance and scenarios on the local API server.
     Test(suite::Options),
@@ -49,6 +49,8 @@ enum Command {
     Tidy,
     /// Measure: build what a benchmark needs in release mode and run it.
     Bench(bench::Options),
+    /// Explore the ownership protocol at random: a hundred million steps unless told otherwise.
+    CheckModel(bench::ModelOptions),
     /// Find or make a standard library for wasm32-unknown-unknown.
     WasmStd,
     /// Build the real API server's binaries, or start a cluster of them.
@@ -80,6 +82,7 @@ fn run(command: Command) -> Result<()> {
         Command::Check => check::run(),
         Command::Tidy => tidy::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::CheckModel(options) => bench::check_model(&options),
         Command::WasmStd => wasm_std::run(),
         Command::Kube(options) => kube::run(&options),
         Command::Guests => guests::run(),

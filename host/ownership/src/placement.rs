@@ -112,7 +112,8 @@ impl<'a> Levels<'a> {
         missing || self.load.iter().any(|(member, load)| over(member, *load))
     }
 
-    /// Takes what is above the fair share, first what the hash ring would have elsewhere.
+    /// Takes what is above the fair share, first what the hash ring would have elsewhere; and what is needed
+    /// for nobody to have less than the fair share rounded down.
     fn shed(&mut self) {
         let preferred = preferences(self.weights);
         let mut movable: Vec<(bool, SlotId)> = (0..)
@@ -122,31 +123,55 @@ impl<'a> Levels<'a> {
             .map(|(slot, owner)| (preferred(slot) == *owner, slot))
             .collect();
         movable.sort_unstable();
-        for (_, slot) in movable {
-            let Some(owner) = self.owners.get(slot.index()).cloned().flatten() else { continue };
-            let Some(load) = self.load.get(&owner).copied() else { continue };
-            if load > self.share(&owner, 100) {
-                self.load.insert(owner, load - 1);
-                if let Some(place) = self.owners.get_mut(slot.index()) {
-                    *place = None;
-                }
+        let mut free = u64::try_from(self.owners.iter().filter(|owner| owner.is_none()).count()).unwrap_or(0);
+        for (_, slot) in &movable {
+            free += u64::from(self.take_above(*slot, Self::share_rounded_up));
+        }
+        let short = |(member, load): (&MemberId, &u64)| self.floor(member).saturating_sub(*load);
+        let missing: u64 = self.load.iter().map(short).sum();
+        for (_, slot) in &movable {
+            if free < missing {
+                free += u64::from(self.take_above(*slot, Self::floor));
             }
         }
     }
 
-    /// Gives every slot without an owner to the member that the ring prefers, or else to the emptiest.
+    /// Takes a slot from its owner if that has more than a limit.
+    fn take_above(&mut self, slot: SlotId, limit: impl Fn(&Self, &MemberId) -> u64) -> bool {
+        let Some(owner) = self.owners.get(slot.index()).cloned().flatten() else { return false };
+        let Some(load) = self.load.get(&owner).copied().filter(|load| *load > limit(self, &owner)) else {
+            return false;
+        };
+        self.load.insert(owner, load - 1);
+        if let Some(place) = self.owners.get_mut(slot.index()) {
+            *place = None;
+        }
+        true
+    }
+
+    fn share_rounded_up(&self, member: &MemberId) -> u64 {
+        self.share(member, 100)
+    }
+
+    /// The fair share, rounded down.
+    fn floor(&self, member: &MemberId) -> u64 {
+        self.slots * self.weight(member) / self.total_weight
+    }
+
+    /// Gives every slot without an owner to the member that the ring prefers, while that is below its share,
+    /// or else to the emptiest. Nobody is given more than its share while somebody is below.
     fn fill(&mut self) {
         let preferred = preferences(self.weights);
-        let orphans: Vec<_> = (0..)
-            .map(SlotId)
-            .zip(&self.owners)
-            .filter(|(_, owner)| owner.is_none())
-            .map(|(slot, _)| slot)
-            .collect();
+        let slots = (0..).map(SlotId).zip(&self.owners);
+        let orphans: Vec<_> = slots.filter(|(_, owner)| owner.is_none()).map(|(slot, _)| slot).collect();
         for slot in orphans {
-            let has_room =
-                |member: &MemberId| self.load.get(member).copied().unwrap_or(0) < self.share(member, 100);
-            let owner = preferred(slot).filter(has_room).or_else(|| self.emptiest());
+            let load = |member: &MemberId| self.load.get(member).copied().unwrap_or(0);
+            let emptiest = self.emptiest();
+            let all_have = emptiest.as_ref().is_none_or(|member| load(member) >= self.floor(member));
+            let has_room = |member: &MemberId| {
+                load(member) < if all_have { self.share(member, 100) } else { self.floor(member) }
+            };
+            let owner = preferred(slot).filter(has_room).or(emptiest);
             if let Some(load) = owner.as_ref().and_then(|owner| self.load.get_mut(owner)) {
                 *load += 1;
             }
@@ -250,6 +275,17 @@ mod tests {
             let gained = after.iter().filter(|owner| **owner == newcomer).count();
             assert_eq!(moved(&before, &after), gained, "{members} members");
             assert!(gained <= 1_024_usize.div_ceil(members as usize + 1));
+        }
+    }
+
+    #[test]
+    fn the_hundredth_member_is_given_its_share_as_well() {
+        let mut owners = level(SlotCount::DEFAULT, &equal(1), &[]);
+        for members in 2..=100 {
+            owners = level(SlotCount::DEFAULT, &equal(members), &stays(&owners, &equal(members)));
+            let newcomer = MemberId::from(format!("host-{}", members - 1));
+            let gained = owners.iter().filter(|owner| **owner == newcomer).count();
+            assert!(gained >= 1_024 / members as usize, "{gained} for number {members}");
         }
     }
 

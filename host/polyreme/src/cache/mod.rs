@@ -130,15 +130,12 @@ impl Cache {
         self.state.read().objects().cloned().collect()
     }
 
-    /// Keys of the controller's primaries in some slots, those that changed last first: what changed while
-    /// nobody owned it has waited longest. The cache is that of its primary kind.
-    pub fn keys_of(&self, lane: &LaneSlots, slots: &SlotSet) -> Vec<ObjectKey> {
+    /// Keys and versions of the controller's primaries in some slots, in no order; the cache is that of its
+    /// primary kind.
+    pub fn keys_of(&self, lane: &LaneSlots, slots: &SlotSet) -> Vec<(ObjectKey, ResourceVersion)> {
         let state = self.state.read();
         let wanted = state.objects().filter(|object| slots.contains(lane.slot(&self.root(object))));
-        let mut wanted: Vec<_> = wanted.map(|object| (&object.resource_version.0, &object.key)).collect();
-        // Decimal numbers of any length, newest first.
-        wanted.sort_unstable_by_key(|(version, _)| std::cmp::Reverse((version.len(), *version)));
-        wanted.into_iter().map(|(_, key)| key.clone()).collect()
+        wanted.map(|object| (object.key.clone(), object.resource_version.clone())).collect()
     }
 
     /// An object of this cache as a root.

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::publish::{Handovers, check_overlap, publish};
+use super::recent::Recent;
 use super::requests::{Answer, request};
 use super::{LaneHandle, Shared, State};
 use crate::cache::{self, Caches};
@@ -54,6 +55,7 @@ struct Incarnation<'a> {
     known: BTreeSet<String>,
     draining: bool,
     handovers: Handovers,
+    recent: Recent,
     /// Why the last renewal failed, until one succeeds.
     trouble: Option<String>,
     /// When the watch last showed anything.
@@ -133,6 +135,7 @@ impl<'a> Incarnation<'a> {
             known: BTreeSet::new(),
             draining: false,
             handovers: Handovers::default(),
+            recent: Recent::new(&driver.shared.settings.config.timing),
             trouble: None,
             heard_at: driver.shared.clock.now(),
             end: None,
@@ -265,6 +268,9 @@ impl<'a> Incarnation<'a> {
 
     fn step(&mut self, input: Input) {
         let now = self.driver.shared.clock.now();
+        if let Input::Renewed { lock } = &input {
+            self.recent.renewed(lock, now);
+        }
         for effect in self.member.step(input, now) {
             self.apply(effect);
         }
@@ -333,9 +339,11 @@ impl<'a> Incarnation<'a> {
         let keys = controller.as_ref().map(|c| c.primaries.keys_of(&handle.slots, &slots.slots));
         let keys = keys.unwrap_or_default();
         info!(controller = %slots.lane, slots = slots.slots.len(), objects = keys.len(), epoch, "slots acquired");
-        for key in keys {
+        let settled = self.recent.settled(now);
+        for (key, version) in keys {
+            let is_settled = settled.is_some_and(|settled| version.at_most(settled));
             if let Some(controller) = &controller {
-                controller.queue.add(key, Priority::LOW);
+                controller.queue.add(key, if is_settled { Priority::LOW } else { Priority::NORMAL });
             }
         }
     }

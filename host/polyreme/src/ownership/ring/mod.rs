@@ -10,6 +10,7 @@
 
 mod driver;
 mod publish;
+mod recent;
 mod requests;
 
 use std::collections::BTreeMap;
