@@ -125,6 +125,10 @@ impl Api {
         }
     }
 
+    pub(crate) fn has_fenced(&self) -> bool {
+        !self.fenced.is_empty()
+    }
+
     /// What was fenced stays so, and a table only grows. (A creation that was under way for long may well
     /// bring back the name of a fenced member, but nobody may go on with it.)
     fn watch_over(&mut self, name: &Name, content: &Content, lock: Option<&Lock>) -> Result<(), Violation> {

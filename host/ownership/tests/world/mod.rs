@@ -20,6 +20,7 @@ pub(crate) mod node;
 pub(crate) mod random;
 pub(crate) mod settled;
 pub(crate) mod shrink;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -122,6 +123,21 @@ pub(crate) enum Action {
     Delete(Name),
 }
 
+impl Action {
+    /// The process that it is about.
+    pub(crate) fn process(&self) -> Option<usize> {
+        match self {
+            Self::Carry(id) | Self::Lose(id) | Self::Answer(id) | Self::GiveUp(id) => Some(id.node),
+            Self::Watch(at, _) | Self::Write(at, _) | Self::Drained(at, _) => Some(*at),
+            Self::Crash(at) | Self::Pause(at) | Self::Resume(at) | Self::Leave(at) => Some(*at),
+            Self::Tick(at) | Self::Take(at) | Self::List(at) | Self::Listed(at) | Self::Barrier(at) => {
+                Some(*at)
+            }
+            Self::Advance(_) | Self::Start(_) | Self::Outage | Self::Recovery | Self::Delete(_) => None,
+        }
+    }
+}
+
 /// What must never happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
@@ -191,18 +207,6 @@ pub(crate) struct Journal {
     pub(crate) stepped: Vec<usize>,
 }
 
-impl PartialEq for Journal {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Journal {}
-
-impl Hash for Journal {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
 /// See the module's story.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
@@ -214,6 +218,24 @@ pub(crate) struct World {
     /// Who acquired each slot last, and its epoch.
     epochs: BTreeMap<Place, (u64, usize)>,
     pub(crate) journal: Journal,
+}
+
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        self.now == other.now
+            && self.api == other.api
+            && self.nodes == other.nodes
+            && self.network == other.network
+            && self.epochs == other.epochs
+    }
+}
+
+impl Eq for World {}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.now, &self.api, &self.nodes, &self.network, &self.epochs).hash(state);
+    }
 }
 
 impl World {
@@ -280,6 +302,47 @@ impl World {
     pub(crate) fn is_draining(&self, at: usize, place: Place) -> bool {
         let state = self.nodes[at].member.slot(&self.setup.lanes[place.lane], place.slot);
         self.nodes[at].is_alive() && matches!(state, SlotState::Draining { .. })
+    }
+
+    /// Everything that may happen next, time apart.
+    pub(crate) fn possible(&self) -> Vec<Action> {
+        let mut actions = self.requests();
+        let idle = (0..self.setup.hosts.len()).filter(|host| self.process_of(*host).is_none());
+        actions.extend(idle.map(Action::Start));
+        for (at, node) in self.alive() {
+            let local = node.clock.at(self.now);
+            if node.member.wake_at(local) <= local || node.requests == 0 {
+                actions.push(Action::Tick(at));
+            }
+            if !node.is_watching {
+                actions.push(Action::List(at));
+            }
+            actions.extend([Action::Crash(at), Action::Leave(at)]);
+            actions.extend(node.watches.keys().map(|name| Action::Watch(at, name.clone())));
+            actions.extend(node.barriers.iter().map(|_| Action::Barrier(at)));
+            for (place, work) in &node.work {
+                if node.is_drained(*place, self.now) && self.is_draining(at, *place) {
+                    actions.push(Action::Drained(at, *place));
+                }
+                if !work.is_stopping {
+                    actions.push(Action::Write(at, *place));
+                }
+            }
+        }
+        actions
+    }
+
+    /// Forgets what only explorers that schedule want to know.
+    pub(crate) fn forget_journal(&mut self) {
+        self.journal.fresh.clear();
+        self.journal.stepped.clear();
+    }
+
+    /// Of events that wait, only the newest of each Lease is kept.
+    pub(crate) fn coalesce_watches(&mut self) {
+        for queue in self.nodes.iter_mut().flat_map(|node| node.watches.values_mut()) {
+            queue.drain(..queue.len().saturating_sub(1));
+        }
     }
 
     fn start(&mut self, host: usize) -> bool {
@@ -499,13 +562,6 @@ impl World {
         node.work.remove(&place);
         let slots = [place.slot].into_iter().collect();
         self.deliver(at, vec![Input::Drained(Slots { lane, slots })])
-    }
-}
-
-impl World {
-    /// An action in words, with names and content.
-    pub(crate) fn tell(&self, action: &Action) -> String {
-        format!("{action:?}")
     }
 }
 

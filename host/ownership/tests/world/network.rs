@@ -7,7 +7,7 @@ use polyreme_ownership::member::Refusal;
 use polyreme_ownership::{Input, Lock, MemberId, MemberRecord, Table};
 
 use super::api::{Content, Lease, Name, Outcome};
-use super::node::Life;
+use super::node::{self, Life};
 use super::{Action, Place, RequestId, Violation, World};
 
 /// What a process asks of the API server.
@@ -38,6 +38,20 @@ pub(super) struct Request {
 impl World {
     pub(crate) fn is_on_its_way(&self, id: RequestId) -> bool {
         self.network.get(&id).is_some_and(|request| request.answer.is_none())
+    }
+
+    /// Requests of which something is still on its way.
+    pub(crate) fn requests_waiting(&self) -> usize {
+        self.network.len()
+    }
+
+    /// What may become of each request.
+    pub(crate) fn requests(&self) -> Vec<Action> {
+        let next = |(id, request): (&RequestId, &Request)| {
+            let step = if request.answer.is_none() { Action::Carry(*id) } else { Action::Answer(*id) };
+            [step].into_iter().chain((!request.is_given_up).then_some(Action::GiveUp(*id)))
+        };
+        self.network.iter().flat_map(next).collect()
     }
 
     /// Whether the creation of a table may still be carried out.
@@ -89,14 +103,14 @@ impl World {
             Body::Placeholder { id } => {
                 let content = Content::Member(Arc::new(MemberRecord::placeholder()));
                 let outcome = self.write_lease(&Name::Member(id.clone()), None, content)?;
-                Ok(member_answer(id, &outcome))
+                Ok(member_answer(id, outcome, false))
             }
             Body::Delete { id, lock } => {
                 let name = Name::Member(id.clone());
                 let outcome = self.api.delete(&name, Some(lock));
                 let deleted = matches!(outcome, Outcome::Done(_));
                 self.broadcast(&name, deleted.then_some(None));
-                Ok(member_answer(id, &outcome))
+                Ok(member_answer(id, outcome, deleted))
             }
             Body::Object { place, epoch, expects } => {
                 let (version, _) = self.api.write_object(*place, *epoch, *expects)?;
@@ -151,7 +165,7 @@ impl World {
                 Outcome::Done(lease)
             }
         };
-        Ok(member_answer(id, &outcome))
+        Ok(member_answer(id, outcome, false))
     }
 
     /// An answer arrives, unless nobody waits for it any more.
@@ -301,9 +315,16 @@ fn table_answers(outcome: Outcome) -> Vec<Input> {
     vec![seen, Input::TableAnswered { conflict }]
 }
 
-fn member_answer(id: &MemberId, outcome: &Outcome) -> Answer {
-    let conflict = !matches!(outcome, Outcome::Done(_));
-    Answer::Inputs(vec![Input::MemberAnswered { id: id.clone(), conflict }])
+/// As for the table, what the answer shows comes before it, and may be old by the time it arrives.
+fn member_answer(id: &MemberId, outcome: Outcome, is_deleted: bool) -> Answer {
+    let conflict = matches!(outcome, Outcome::Refused(_));
+    let shown = match outcome {
+        Outcome::Done(lease) | Outcome::Refused(lease) if !is_deleted => {
+            node::seen(&Name::Member(id.clone()), &lease)
+        }
+        _ => Input::MemberGone { id: id.clone() },
+    };
+    Answer::Inputs(vec![shown, Input::MemberAnswered { id: id.clone(), conflict }])
 }
 
 /// What a process learns when it waits no longer.

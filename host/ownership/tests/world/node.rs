@@ -112,6 +112,15 @@ impl Node {
         }
     }
 
+    /// Whether the next event of a watch shows a renewal of the process's own Lease.
+    pub(crate) fn is_own_renewal(&self, watch: &Name) -> bool {
+        let next = self.watches.get(watch).and_then(VecDeque::front);
+        next.is_some_and(|(name, lease)| match (name, lease.as_ref().map(|lease| &lease.content)) {
+            (Name::Member(id), Some(Content::Member(record))) => id == self.member.id() && !record.fenced,
+            _ => false,
+        })
+    }
+
     /// Turns a list that arrived into inputs.
     pub(crate) fn take_list(&mut self, list: &[(Name, Lease)]) -> Vec<Input> {
         let there: BTreeSet<Name> = list.iter().map(|(name, _)| name.clone()).collect();
@@ -156,7 +165,7 @@ impl Node {
     }
 }
 
-fn seen(name: &Name, lease: &Lease) -> Input {
+pub(crate) fn seen(name: &Name, lease: &Lease) -> Input {
     match (name, &lease.content) {
         (Name::Table, Content::Table(table)) => {
             Input::TableSeen { table: table.clone(), lock: lease.lock.clone() }
