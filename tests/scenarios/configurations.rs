@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use polyreme_tests::{Host, Kind, Webhosting, exclusive_server, server};
+use kube::Client;
+use polyreme_tests::{Host, Kind, Webhosting, apply_objects, exclusive_server, server};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -103,8 +104,30 @@ async fn a_missing_permission_is_named_with_the_rule_to_add() -> Result<()> {
     }
     let sites = Webhosting::prepare(&server).await?;
     let host = Host::launch_as(server.kubeconfig(), Some("restricted"), &sites.host_configuration()?)?;
-    for word in ["websites", "webhosting.polyreme.dev", "restricted"] {
+    for word in ["leases", "coordination.k8s.io", "restricted", "get, list, watch, create, update, delete"] {
+        host.wait_for_log(word, LIMIT).await?;
+    }
+    allow_leases(sites.client()).await?;
+    for word in ["websites", "webhosting.polyreme.dev"] {
         host.wait_for_log(word, LIMIT).await?;
     }
     Ok(())
+}
+
+/// Lets the user `restricted` take part in a ring, and do nothing else.
+async fn allow_leases(client: &Client) -> Result<()> {
+    let meta = json!({ "name": "restricted-leases" });
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": meta,
+        "rules": [{
+            "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+            "verbs": ["get", "list", "watch", "create", "update", "delete"],
+        }],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": meta,
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "restricted-leases" },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "restricted" }],
+    });
+    apply_objects(client, &[role, binding]).await.map(drop)
 }

@@ -51,11 +51,13 @@ impl Denied {
         })
     }
 
-    /// Whoever may list has to watch too, or the next error is that one.
+    /// Whoever may list has to watch too, and who shares a ring needs all that it does with Leases, or the
+    /// next error is that one.
     fn verbs(&self) -> String {
-        match self.verb.as_str() {
-            "get" | "list" | "watch" => "get,list,watch".to_owned(),
-            verb => verb.to_owned(),
+        match (self.verb.as_str(), self.group.as_str()) {
+            (_, "coordination.k8s.io") => "get,list,watch,create,update,delete".to_owned(),
+            ("get" | "list" | "watch", _) => "get,list,watch".to_owned(),
+            (verb, _) => verb.to_owned(),
         }
     }
 
