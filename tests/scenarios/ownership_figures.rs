@@ -229,8 +229,10 @@ fn report(run: &Run, evidence: &Evidence, changes: u64) -> (Table, Spread, Sprea
     let joins = table.handovers("a join", evidence, &run.joins);
     let leaves = table.handovers("a leave by SIGTERM", evidence, &run.leaves);
     let planned = if joins.p99 > leaves.p99 { joins } else { leaves };
+    // From the watch: the audit log does not say that a write was carried out whose sender was killed
+    // before the answer, and such an object would seem to wait until its next change.
     let of_deaths = run.deaths.iter();
-    let taken = of_deaths.flat_map(|(name, change)| takeovers(evidence.timed(), name, change.from, GRACE));
+    let taken = of_deaths.flat_map(|(name, change)| takeovers(&evidence.watched, name, change.from, GRACE));
     let taken = Spread::of(taken.collect());
     table.line("takeover after SIGKILL", taken);
     (table, planned, taken)
