@@ -7,7 +7,7 @@
 //! Balance, moves and sizes are exact; times are of this machine, medians of many steps. A table for
 //! people goes first; the last line is one JSON object for scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use polyreme_ownership::member::example_config;
 use polyreme_ownership::placement::{Leveling, Weights, place};
 use polyreme_ownership::slots::Root;
 use polyreme_ownership::{
-    Entry, Input, KeyBy, Lock, Member, MemberConfig, MemberId, MemberInfo, MemberRecord, SlotCount, Table,
+    Effect, Entry, Input, KeyBy, Lane, Lock, Member, MemberConfig, MemberId, MemberInfo, MemberRecord,
+    SlotCount, Table,
 };
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ const GOAL_ANNOTATION_BYTES: f64 = 262_144.0;
 
 const SIZES: [u32; 7] = [2, 3, 5, 10, 20, 50, 100];
 const OBJECTS: u32 = 9_000;
-const STEPS: u32 = 2_000;
+const STEPS: u32 = 1_000;
 
 fn main() {
     let mut figures = Vec::new();
@@ -178,24 +179,52 @@ fn sizes(figures: &mut Vec<Value>) {
     figure(figures, "largest table annotation", largest, "bytes", Some(GOAL_ANNOTATION_BYTES));
 }
 
-/// A settled member among others.
-fn settled(count: u32) -> (Member, Table) {
-    let config = MemberConfig { id: member(0), ..example_config() };
-    let mut member_ = Member::new(config);
-    let lock = |version: u32| Lock { uid: "table".into(), version: version.to_string().into() };
+/// Names of controllers.
+fn lanes(controllers: u32) -> BTreeSet<Lane> {
+    (0..controllers).map(|n| format!("controller-{n:02}").into()).collect()
+}
+
+/// Members that share the slots of some controllers, nothing moving.
+fn ring(count: u32, controllers: u32) -> Table {
     let mut table = table(count, SlotCount::DEFAULT);
-    for column in table.lanes.values_mut() {
-        Arc::make_mut(column).iter_mut().for_each(|entry| entry.preds.clear());
+    let column = table.lanes.values().next().cloned().unwrap_or_default();
+    let settle = |entry: &Entry| Entry { owner: entry.owner.clone(), preds: BTreeSet::new() };
+    let column: Arc<Vec<Entry>> = Arc::new(column.iter().map(settle).collect());
+    table.lanes = lanes(controllers).into_iter().map(|lane| (lane, Arc::clone(&column))).collect();
+    table
+}
+
+fn member_of(n: u32, table: &Table) -> MemberRecord {
+    let mut record = record(n, table);
+    record.lanes = table.lanes.keys().cloned().collect();
+    record.held = table.lanes.keys().map(|lane| (lane.clone(), table.owned(lane, &member(n)))).collect();
+    record
+}
+
+/// A settled member among others: everything that it asked for is answered.
+fn settled(table: &Table, count: u32) -> Member {
+    let config =
+        MemberConfig { id: member(0), lanes: table.lanes.keys().cloned().collect(), ..example_config() };
+    let lock = |version: u32| Lock { uid: "lease".into(), version: version.to_string().into() };
+    let others = (1..count).map(|n| Input::MemberSeen {
+        id: member(n),
+        record: Arc::new(member_of(n, table)),
+        lock: lock(n),
+    });
+    let seen = Input::TableSeen { table: Arc::new(table.clone()), lock: lock(0) };
+    let mut settled = Member::new(config);
+    let mut inputs: VecDeque<Input> =
+        [Input::Tick].into_iter().chain(others).chain([seen, Input::Listed]).collect();
+    while let Some(input) = inputs.pop_front() {
+        for effect in settled.step(input, Duration::ZERO) {
+            match effect {
+                Effect::Renew { .. } => inputs.push_back(Input::Renewed { lock: lock(0) }),
+                Effect::Barrier { slots, epoch } => inputs.push_back(Input::BarrierPassed { slots, epoch }),
+                _ => (),
+            }
+        }
     }
-    member_.step(Input::Tick, Duration::ZERO);
-    member_.step(Input::Renewed { lock: lock(1) }, Duration::ZERO);
-    for n in 1..count {
-        let seen = Input::MemberSeen { id: member(n), record: Arc::new(record(n, &table)), lock: lock(n) };
-        member_.step(seen, Duration::ZERO);
-    }
-    member_.step(Input::TableSeen { table: Arc::new(table.clone()), lock: lock(9) }, Duration::ZERO);
-    member_.step(Input::Listed, Duration::ZERO);
-    (member_, table)
+    settled
 }
 
 /// The median time of a step, in microseconds.
@@ -217,28 +246,34 @@ fn median(mut step: impl FnMut(u32)) -> f64 {
 
 fn steps(figures: &mut Vec<Value>) {
     println!("\nmicroseconds of a step, 1024 slots, median of {STEPS}\n");
-    println!("{:>8} {:>12} {:>18} {:>12}", "members", "tick", "another's renewal", "new table");
-    for count in [3, 20, 100] {
-        let (settled, table) = settled(count);
+    println!(
+        "{:>8} {:>12} {:>12} {:>18} {:>12}",
+        "members", "controllers", "tick", "another's renewal", "new table"
+    );
+    for (count, controllers) in [(3, 1), (3, 40), (20, 1), (20, 40), (100, 1), (100, 40)] {
+        let table = ring(count, controllers);
+        let settled = settled(&table, count);
+        let now = Duration::from_millis(1);
         let mut ticking = settled.clone();
-        let tick = median(|_| drop(black_box(ticking.step(Input::Tick, Duration::from_millis(1)))));
+        let tick = median(|_| drop(black_box(ticking.step(Input::Tick, now))));
         let mut hearing = settled.clone();
-        let news = Arc::new(record(1, &table));
+        let news = Arc::new(member_of(1, &table));
         let renewal = median(|n| {
-            let lock = Lock { uid: "m".into(), version: n.to_string().into() };
+            let lock = Lock { uid: "lease".into(), version: format!("r{n}").into() };
             let seen = Input::MemberSeen { id: member(1), record: Arc::clone(&news), lock };
-            drop(black_box(hearing.step(seen, Duration::from_millis(1))));
+            drop(black_box(hearing.step(seen, now)));
         });
         let mut following = settled;
         let new_table = median(|n| {
             let next = Table { generation: table.generation + u64::from(n) + 1, ..table.clone() };
-            let lock = Lock { uid: "table".into(), version: format!("t{n}").into() };
+            let lock = Lock { uid: "lease".into(), version: format!("t{n}").into() };
             let seen = Input::TableSeen { table: Arc::new(next), lock };
-            drop(black_box(following.step(seen, Duration::from_millis(1))));
+            drop(black_box(following.step(seen, now)));
         });
-        println!("{count:>8} {tick:>12.2} {renewal:>18.2} {new_table:>12.2}");
-        figure(figures, &format!("step: tick, {count} members"), tick, "us", None);
-        figure(figures, &format!("step: another's renewal, {count} members"), renewal, "us", None);
-        figure(figures, &format!("step: new table, {count} members"), new_table, "us", None);
+        println!("{count:>8} {controllers:>12} {tick:>12.2} {renewal:>18.2} {new_table:>12.2}");
+        let of = format!("{count} members, {controllers} controllers");
+        figure(figures, &format!("step: tick, {of}"), tick, "us", None);
+        figure(figures, &format!("step: another's renewal, {of}"), renewal, "us", None);
+        figure(figures, &format!("step: new table, {of}"), new_table, "us", None);
     }
 }

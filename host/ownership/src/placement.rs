@@ -55,20 +55,29 @@ pub fn place(
         return Vec::new();
     }
     let mut levels = Levels::new(slots, weights, current);
-    if leveling == Leveling::Level && levels.is_uneven() {
-        levels.shed();
+    let sheds = leveling == Leveling::Level && levels.is_uneven();
+    if sheds || levels.owners.contains(&None) {
+        // Building the hash ring costs more than everything else, and hardly ever must anything move.
+        let preferred = preferences(weights);
+        if sheds {
+            levels.shed(&preferred);
+        }
+        levels.fill(&preferred);
     }
-    levels.fill();
     levels.owners.into_iter().flatten().collect()
 }
 
 /// Everything on today's owner of slot 0, where it may stay, or else on the member that the hash ring
-/// prefers for it: the placement of strategy `leader`.
+/// prefers for it: the placement of strategy `leader`. An owner that is not among `weights` keeps what it
+/// has and is given nothing.
 #[must_use]
 pub fn place_leader(slots: SlotCount, weights: &Weights, current: &[Option<MemberId>]) -> Vec<MemberId> {
     let stays = current.first().cloned().flatten();
-    let Some(leader) = stays.or_else(|| preferences(weights)(SlotId(0))) else { return Vec::new() };
-    vec![leader; usize::from(slots.get())]
+    let may_lead = stays.as_ref().is_none_or(|member| weights.contains_key(member));
+    let leader = stays.filter(|_| may_lead).or_else(|| preferences(weights)(SlotId(0)));
+    let Some(leader) = leader else { return Vec::new() };
+    let keeps = |slot: SlotId| current.get(slot.index()).cloned().flatten().filter(|_| !may_lead);
+    slots.all().map(|slot| keeps(slot).unwrap_or_else(|| leader.clone())).collect()
 }
 
 /// Placement in the making.
@@ -114,8 +123,7 @@ impl<'a> Levels<'a> {
 
     /// Takes what is above the fair share, first what the hash ring would have elsewhere; and what is needed
     /// for nobody to have less than the fair share rounded down.
-    fn shed(&mut self) {
-        let preferred = preferences(self.weights);
+    fn shed(&mut self, preferred: impl Fn(SlotId) -> Option<MemberId>) {
         let mut movable: Vec<(bool, SlotId)> = (0..)
             .map(SlotId)
             .zip(&self.owners)
@@ -160,8 +168,7 @@ impl<'a> Levels<'a> {
 
     /// Gives every slot without an owner to the member that the ring prefers, while that is below its share,
     /// or else to the emptiest. Nobody is given more than its share while somebody is below.
-    fn fill(&mut self) {
-        let preferred = preferences(self.weights);
+    fn fill(&mut self, preferred: impl Fn(SlotId) -> Option<MemberId>) {
         let slots = (0..).map(SlotId).zip(&self.owners);
         let orphans: Vec<_> = slots.filter(|(_, owner)| owner.is_none()).map(|(slot, _)| slot).collect();
         for slot in orphans {

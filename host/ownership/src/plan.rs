@@ -76,8 +76,9 @@ pub fn is_proven_gone(
 
 /// A controller whose slots have been placed.
 struct Placed<'a> {
+    lane: &'a Lane,
+    loaded_by: BTreeSet<&'a MemberId>,
     before: Option<&'a Arc<Column>>,
-    loading: BTreeSet<&'a MemberId>,
     after: Arc<Column>,
 }
 
@@ -86,36 +87,47 @@ impl Situation<'_> {
     #[must_use]
     pub fn plan(&self, leveling: Leveling) -> Option<Plan> {
         let mut next = Table { generation: self.table.generation + 1, ..self.table.clone() };
-        let (mut voluntary, mut moved) = (0, 0);
         let mut done: Vec<Placed<'_>> = Vec::new();
         for lane in self.lanes() {
-            let before = self.table.lanes.get(lane);
-            let loading = self.loading(lane);
-            // Controllers with the same owners and the same candidates move as one; whether a predecessor
-            // is proven gone is a matter of each controller.
-            let twin = done.iter().find(|twin| twin.loading == loading && same_column(twin.before, before));
-            let owners = match twin {
-                Some(twin) => twin.after.iter().map(|entry| entry.owner.clone()).collect(),
-                None => self.owners(lane, leveling),
-            };
-            if owners.is_empty() {
-                continue;
-            }
-            let mut after = Arc::new(self.column(lane, owners));
-            match twin {
-                Some(twin) if twin.after == after => after = Arc::clone(&twin.after),
-                Some(_) => (),
+            let (before, loaded_by) = (self.table.lanes.get(lane), self.loaded_by(lane));
+            // Controllers with the same owners that the same members load move as one.
+            let twin =
+                done.iter().find(|twin| twin.loaded_by == loaded_by && same_column(twin.before, before));
+            let after = match twin {
+                Some(twin) => self.as_its_twin(lane, twin),
                 None => {
-                    for (old, new) in before.into_iter().flat_map(|column| column.iter()).zip(after.iter()) {
-                        moved += usize::from(old.owner != new.owner);
-                        voluntary += usize::from(old.owner != new.owner && self.may_stay(lane, &old.owner));
+                    let owners = self.owners(lane, leveling);
+                    if owners.is_empty() {
+                        continue;
                     }
-                    done.push(Placed { before, loading, after: Arc::clone(&after) });
+                    let after = Arc::new(self.column(lane, owners));
+                    done.push(Placed { lane, loaded_by, before, after: Arc::clone(&after) });
+                    after
                 }
-            }
+            };
             next.lanes.insert(lane.clone(), after);
         }
+        let moved = done.iter().map(|placed| self.moves(placed, false)).sum();
+        let voluntary = done.iter().map(|placed| self.moves(placed, true)).sum();
         (owners_differ(self.table, &next)).then_some(Plan { table: next, voluntary, moved })
+    }
+
+    /// A controller moves as another does; but whether a predecessor is proven gone is a matter of each.
+    fn as_its_twin(&self, lane: &Lane, twin: &Placed<'_>) -> Arc<Column> {
+        let all_proven = |column: &Arc<Column>| column.iter().all(|entry| entry.preds.is_empty());
+        if twin.before.is_none_or(all_proven) {
+            return Arc::clone(&twin.after);
+        }
+        let owners = twin.after.iter().map(|entry| entry.owner.clone()).collect();
+        let after = self.column(lane, owners);
+        if after == *twin.after { Arc::clone(&twin.after) } else { Arc::new(after) }
+    }
+
+    /// Slots that change owner; only those whose owner is well, if asked.
+    fn moves(&self, placed: &Placed<'_>, only_voluntary: bool) -> usize {
+        let pairs = placed.before.into_iter().flat_map(|before| before.iter()).zip(placed.after.iter());
+        let differing = pairs.filter(|(old, new)| old.owner != new.owner);
+        differing.filter(|(old, _)| !only_voluntary || self.may_stay(placed.lane, &old.owner)).count()
     }
 
     /// The table without predecessors that are proven gone; nothing if none is.
@@ -216,6 +228,12 @@ impl Situation<'_> {
             (false, false) => (settled, leveling),
         };
         (chosen.into_iter().map(|member| (member.clone(), self.weight(member))).collect(), leveling)
+    }
+
+    /// Everybody that loads a controller, also those that are given nothing.
+    fn loaded_by(&self, lane: &Lane) -> BTreeSet<&MemberId> {
+        let loads = self.members.iter().filter(|(_, record)| record.lanes.contains(lane));
+        loads.map(|(member, _)| *member).collect()
     }
 
     fn loading(&self, lane: &Lane) -> BTreeSet<&MemberId> {

@@ -3,11 +3,14 @@
 #![allow(
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "these are tests, though not in a module that says so"
+    clippy::unwrap_used,
+    reason = "these are tests, though not in modules that say so"
 )]
 
+mod bounds;
 mod exhaustive;
 mod explore;
 mod mutants;
+mod plan;
 mod step;
 mod world;

@@ -156,9 +156,10 @@ impl Member {
 
     /// How much later than the first this member acts.
     fn my_delay(&self, now: Duration) -> Duration {
-        let silent = self.view.silent(self.config.timing.hold_for, now);
-        let ahead = self.view.members.iter().filter(|(id, seen)| {
-            !seen.record.fenced && !seen.record.draining && **id < self.config.id && !silent.contains(id)
+        let limit = self.config.timing.hold_for;
+        let before = self.view.members.iter().take_while(|(id, _)| **id < self.config.id);
+        let ahead = before.filter(|(_, seen)| {
+            !seen.record.fenced && !seen.record.draining && self.view.silence(seen, now) < limit
         });
         let rank = u32::try_from(ahead.count()).unwrap_or(u32::MAX).min(100);
         if rank == 0 {
@@ -179,16 +180,18 @@ impl Member {
     }
 
     fn fence_the_silent(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let limit = self.patience() + self.my_delay(now);
+        let patience = self.patience();
+        if self.view.silent(patience, now).all(|(_, seen)| seen.record.fenced) {
+            return;
+        }
+        let limit = patience + self.my_delay(now);
         let swaps = self.config.rules.has(Rule::FenceSwap);
-        for id in self.view.silent(limit, now).into_iter().cloned().collect::<Vec<_>>() {
-            let Some(seen) = self.view.members.get(&id) else { continue };
-            if seen.record.fenced || !self.coordinator.begin(&id) {
-                continue;
+        for (id, seen) in self.view.silent(limit, now).filter(|(_, seen)| !seen.record.fenced) {
+            if self.coordinator.begin(id) {
+                let record = Arc::new(MemberRecord { fenced: true, ..(*seen.record).clone() });
+                let lock = swaps.then(|| seen.lock.clone());
+                effects.push(Effect::Fence { id: id.clone(), record, lock });
             }
-            let record = Arc::new(MemberRecord { fenced: true, ..(*seen.record).clone() });
-            let lock = swaps.then(|| seen.lock.clone());
-            effects.push(Effect::Fence { id, record, lock });
         }
     }
 
@@ -319,7 +322,7 @@ impl Member {
         if mine_since.is_some_and(|at| at + settle <= now) {
             settled.insert(&self.config.id);
         }
-        let silent = self.view.silent(self.config.timing.hold_for, now);
+        let silent = self.view.silent(self.config.timing.hold_for, now).map(|(id, _)| id).collect();
         use_it(&Situation {
             table,
             table_uid,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lane_slots::LaneSlots;
 use super::{Effect, Member, Phase, SlotState, Slots};
 use crate::ids::{Lane, Lock, MemberId};
 use crate::plan::is_proven_gone;
@@ -23,6 +24,7 @@ impl Member {
             return;
         }
         self.coordinator.table_changed(before.as_deref(), &table, now);
+        self.is_pred = table.is_pred(&self.config.id);
         let lanes: Vec<Lane> = self.slots.keys().cloned().collect();
         for lane in lanes {
             self.follow(&lane, &table, effects);
@@ -37,24 +39,28 @@ impl Member {
         let id = self.config.id.clone();
         let usable = !self.disagrees();
         let takes = self.phase == Phase::Active;
-        for (slot, state) in (0..).map(SlotId).zip(self.slots.get_mut(lane).into_iter().flatten()) {
-            let mine = usable && table.entry(lane, slot).is_some_and(|entry| entry.owner == id);
-            match (mine, *state) {
+        let Some(slots) = self.slots.get_mut(lane) else { return };
+        let column = table.lanes.get(lane).filter(|_| usable);
+        let owner =
+            |slot: SlotId| column.and_then(|column| column.get(slot.index())).map(|entry| &entry.owner);
+        slots.change(|slot, state| {
+            let mine = owner(slot) == Some(&id);
+            match (mine, state) {
                 (true, SlotState::NotMine) if takes => {
-                    *state = SlotState::Waiting;
                     prepare.insert(slot);
+                    Some(SlotState::Waiting)
                 }
                 (false, SlotState::Waiting | SlotState::Barrier { .. }) => {
-                    *state = SlotState::NotMine;
                     forget.insert(slot);
+                    Some(SlotState::NotMine)
                 }
                 (false, SlotState::Owned { epoch }) => {
-                    *state = SlotState::Draining { epoch };
                     stop.insert(slot);
+                    Some(SlotState::Draining { epoch })
                 }
-                _ => (),
+                _ => None,
             }
-        }
+        });
         push(effects, lane, prepare, Effect::Prepare);
         push(effects, lane, stop, Effect::Stop);
         push(effects, lane, forget, Effect::Drop);
@@ -63,14 +69,13 @@ impl Member {
     /// Takes every slot whose previous owners are all proven gone up to the barrier, once this member's
     /// Lease tells of the table: where no Lease tells of one, nobody acts by one.
     pub(super) fn stop_waiting_for_the_proven_gone(&mut self, effects: &mut Vec<Effect>) {
+        if !self.slots.values().any(LaneSlots::waits) {
+            return;
+        }
         let Some(table) = self.table().filter(|_| self.tells_of_table()).cloned() else { return };
         let epoch = table.generation;
-        let waiting: Vec<Lane> = self
-            .slots
-            .iter()
-            .filter(|(_, column)| column.contains(&SlotState::Waiting))
-            .map(|(lane, _)| lane.clone())
-            .collect();
+        let waiting = self.slots.iter().filter(|(_, slots)| slots.waits());
+        let waiting: Vec<Lane> = waiting.map(|(lane, _)| lane.clone()).collect();
         for lane in waiting {
             let waits = |slot: &SlotId| self.slot(&lane, *slot) == SlotState::Waiting;
             let free = |slot: &SlotId| {
@@ -133,29 +138,23 @@ impl Member {
             return;
         }
         let view = &self.view;
-        for (lane, column) in self.slots.iter_mut().filter(|(lane, _)| !view.has_heirs(lane)) {
+        for (lane, slots) in self.slots.iter_mut().filter(|(lane, _)| !view.has_heirs(lane)) {
             let mut stop = SlotSet::default();
-            for (slot, state) in (0..).map(SlotId).zip(column) {
-                match *state {
-                    SlotState::Owned { epoch } => {
-                        *state = SlotState::Draining { epoch };
-                        stop.insert(slot);
-                    }
-                    SlotState::Waiting | SlotState::Barrier { .. } => *state = SlotState::NotMine,
-                    SlotState::NotMine | SlotState::Draining { .. } => (),
+            slots.change(|slot, state| match state {
+                SlotState::Owned { epoch } => {
+                    stop.insert(slot);
+                    Some(SlotState::Draining { epoch })
                 }
-            }
+                SlotState::Waiting | SlotState::Barrier { .. } => Some(SlotState::NotMine),
+                SlotState::NotMine | SlotState::Draining { .. } => None,
+            });
             push(effects, lane, stop, Effect::Stop);
         }
     }
 
     fn set(&mut self, lane: &Lane, slots: &SlotSet, to: SlotState) {
-        if let Some(column) = self.slots.get_mut(lane) {
-            for slot in slots.iter() {
-                if let Some(state) = column.get_mut(slot.index()) {
-                    *state = to;
-                }
-            }
+        if let Some(all) = self.slots.get_mut(lane) {
+            slots.iter().for_each(|slot| all.set(slot, to));
         }
     }
 }

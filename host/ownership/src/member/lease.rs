@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Effect, Loss, Member, Phase, Refusal, SlotState};
+use super::lane_slots::LaneSlots;
+use super::{Effect, Loss, Member, Phase, Refusal};
 use crate::ids::{Lane, Lock};
 use crate::record::MemberRecord;
 use crate::rules::Rule;
+use crate::slots::SlotSet;
 use crate::table::Column;
 
 /// While some slots still drain, those that are drained are acknowledged this often: a slow reconcile
@@ -80,10 +82,10 @@ impl Member {
         if self.is_unconfirmed(now) {
             return self.lose(Loss::Unconfirmed, effects);
         }
-        let record = self.record();
-        if now < self.lease.next_at && !self.is_awaited(&record, now) {
+        if now < self.lease.next_at && !self.is_awaited(now) {
             return;
         }
+        let record = self.record();
         let changed = self.lease.published.as_deref() != Some(&record);
         let record = match self.lease.published.as_ref().filter(|_| !changed) {
             Some(published) => Arc::clone(published),
@@ -109,25 +111,30 @@ impl Member {
         published == self.view.table_and_uid().map(|(_, uid)| uid)
     }
 
-    /// Whether somebody waits for what the record says.
-    fn is_awaited(&self, record: &MemberRecord, now: Duration) -> bool {
+    /// Whether somebody waits for what the Lease does not say yet.
+    fn is_awaited(&self, now: Duration) -> bool {
         let Some(published) = self.lease.published.as_deref() else { return false };
-        if record.fenced != published.fenced || record.draining != published.draining {
+        let is_leaving = self.phase != Phase::Active;
+        if is_leaving != published.draining || self.may_exit() != published.fenced {
             return true;
         }
-        if record.table != published.table
-            && self.slots.values().flatten().any(|state| *state == SlotState::Waiting)
-        {
+        let last = self.view.last_table_and_uid();
+        let is_other_table = last.map(|(_, uid)| uid) != published.table.as_ref();
+        if is_other_table && self.slots.values().any(LaneSlots::waits) {
             return true;
         }
-        let acknowledges = self.table().is_some_and(|table| table.is_pred(&self.config.id))
-            && (record.table != published.table
-                || record.seen != published.seen
-                || record.held != published.held);
-        let is_draining =
-            self.slots.values().flatten().any(|state| matches!(state, SlotState::Draining { .. }));
+        let has_seen = !is_other_table && last.is_none_or(|(table, _)| table.generation == published.seen);
+        let acknowledges = self.is_pred && !(has_seen && self.holds_as(published));
         let batch_is_due = self.lease.last_sent.is_none_or(|sent| now >= sent + ACK_BATCH);
-        acknowledges && (!is_draining || batch_is_due)
+        acknowledges && (!self.drains() || batch_is_due)
+    }
+
+    /// Whether it holds exactly what a record says.
+    fn holds_as(&self, record: &MemberRecord) -> bool {
+        let none = SlotSet::default();
+        let as_told =
+            |(lane, slots): (&Lane, &LaneSlots)| slots.held() == record.held.get(lane).unwrap_or(&none);
+        self.slots.iter().all(as_told)
     }
 
     pub(super) fn renewed(&mut self, lock: Lock, now: Duration, effects: &mut Vec<Effect>) {
@@ -219,12 +226,13 @@ impl Member {
     /// Whether it holds nothing and the table gives it nothing that somebody else could take: its next
     /// renewal is its last.
     pub(super) fn may_exit(&self) -> bool {
-        let holds = self.slots.values().flatten().any(|state| *state != SlotState::NotMine);
+        if self.phase != Phase::Leaving || !self.slots.values().all(LaneSlots::is_idle) {
+            return false;
+        }
         let owes = |(lane, column): (&Lane, &Arc<Column>)| {
             column.iter().any(|entry| entry.owner == self.config.id) && self.view.has_heirs(lane)
         };
-        let owes = self.table().is_some_and(|table| table.lanes.iter().any(owes));
-        self.phase == Phase::Leaving && !holds && !owes
+        !self.table().is_some_and(|table| table.lanes.iter().any(owes))
     }
 
     /// When the next renewal is due.

@@ -9,6 +9,7 @@
 
 mod coordinate;
 mod handover;
+mod lane_slots;
 mod lease;
 mod view;
 
@@ -26,6 +27,7 @@ use crate::table::Table;
 use crate::timing::Timing;
 
 use coordinate::Coordinator;
+use lane_slots::LaneSlots;
 use lease::OwnLease;
 use view::View;
 
@@ -285,7 +287,9 @@ pub struct Member {
     phase: Phase,
     lease: OwnLease,
     view: View,
-    slots: BTreeMap<Lane, Vec<SlotState>>,
+    slots: BTreeMap<Lane, LaneSlots>,
+    /// The table that it acts by waits for it to release something.
+    is_pred: bool,
     coordinator: Coordinator,
 }
 
@@ -293,14 +297,14 @@ impl Member {
     /// A member that has done nothing yet.
     #[must_use]
     pub fn new(config: MemberConfig) -> Self {
-        let column = vec![SlotState::NotMine; usize::from(config.slots.get())];
-        let slots = config.lanes.iter().map(|lane| (lane.clone(), column.clone())).collect();
+        let slots = config.lanes.iter().map(|lane| (lane.clone(), LaneSlots::new(config.slots))).collect();
         let (capacity, per_minute) = config.damping;
         Self {
             phase: Phase::Active,
             lease: OwnLease::new(),
             view: View::default(),
             slots,
+            is_pred: false,
             coordinator: Coordinator::new(Bucket::new(capacity, per_minute)),
             config,
         }
@@ -367,15 +371,14 @@ impl Member {
 
     fn lose(&mut self, why: Loss, effects: &mut Vec<Effect>) {
         self.phase = Phase::Lost;
-        self.slots.values_mut().flatten().for_each(|state| *state = SlotState::NotMine);
+        self.slots.values_mut().for_each(|slots| slots.change(|_, _| Some(SlotState::NotMine)));
         effects.push(Effect::Lost(why));
     }
 
     /// When [`Input::Tick`] is due next, at the latest. Never more than a renewal away.
     #[must_use]
     pub fn wake_at(&self, now: Duration) -> Duration {
-        let drains = self.slots.values().flatten().any(|state| matches!(state, SlotState::Draining { .. }));
-        let batch = drains.then(|| now + lease::ACK_BATCH);
+        let batch = self.drains().then(|| now + lease::ACK_BATCH);
         let due = [self.renewal_due(), batch, self.coordination_due(now)];
         due.into_iter().flatten().min().unwrap_or(now + self.config.timing.renew_every).max(now)
     }
@@ -401,14 +404,12 @@ impl Member {
     /// One slot of one controller.
     #[must_use]
     pub fn slot(&self, lane: &Lane, slot: SlotId) -> SlotState {
-        self.slots.get(lane).and_then(|column| column.get(slot.index())).copied().unwrap_or_default()
+        self.slots.get(lane).map(|slots| slots.get(slot)).unwrap_or_default()
     }
 
     /// All slots of the controllers that it loads.
     pub fn slots(&self) -> impl Iterator<Item = (&Lane, SlotId, SlotState)> {
-        self.slots.iter().flat_map(|(lane, column)| {
-            (0..).map(SlotId).zip(column).map(move |(slot, state)| (lane, slot, *state))
-        })
+        self.slots.iter().flat_map(|(lane, slots)| slots.iter().map(move |(slot, state)| (lane, slot, state)))
     }
 
     /// Until when it may act; nothing before its first renewal.
@@ -475,11 +476,12 @@ impl Member {
     }
 
     fn held(&self) -> BTreeMap<Lane, SlotSet> {
-        let held = |column: &Vec<SlotState>| {
-            (0..).map(SlotId).zip(column).filter(|(_, state)| state.is_held()).map(|(slot, _)| slot).collect()
-        };
-        let all = self.slots.iter().map(|(lane, column)| (lane.clone(), held(column)));
-        all.filter(|(_, slots): &(Lane, SlotSet)| !slots.is_empty()).collect()
+        let all = self.slots.iter().filter(|(_, slots)| !slots.held().is_empty());
+        all.map(|(lane, slots)| (lane.clone(), slots.held().clone())).collect()
+    }
+
+    fn drains(&self) -> bool {
+        self.slots.values().any(LaneSlots::drains)
     }
 }
 

@@ -175,8 +175,7 @@ impl View {
     }
 
     /// Members that said nothing for `limit`.
-    pub(super) fn silent(&self, limit: Duration, now: Duration) -> BTreeSet<&MemberId> {
-        let silent = |seen: &Seen| self.silence(seen, now) >= limit;
-        self.members.iter().filter(|(_, seen)| silent(seen)).map(|(id, _)| id).collect()
+    pub(super) fn silent(&self, limit: Duration, now: Duration) -> impl Iterator<Item = (&MemberId, &Seen)> {
+        self.members.iter().filter(move |(_, seen)| self.silence(seen, now) >= limit)
     }
 }
