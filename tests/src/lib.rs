@@ -54,7 +54,7 @@ pub use churn::Churn;
 pub use environment::{guests_dir, polyreme_binary, repository};
 pub use eventually::{Stopwatch, eventually, for_a_while, now};
 pub use guests::Guest;
-pub use host::Host;
+pub use host::{Host, Memory};
 pub use hosts::{Hosts, RING, SLOTS};
 pub use local::LocalServer;
 pub use metrics::Metrics;

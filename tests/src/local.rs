@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use kube::Client;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -46,6 +47,14 @@ impl LocalServer {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// A client that may do everything.
+    ///
+    /// # Errors
+    /// When its kubeconfig cannot be used.
+    pub async fn client(&self) -> Result<Client> {
+        client_for(&self.kubeconfig).await
     }
 
     /// A folder that goes with the server.

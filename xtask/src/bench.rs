@@ -1,4 +1,7 @@
-//! `cargo xtask bench NAME`: builds what a benchmark needs in release mode and runs it.
+//! `cargo xtask bench NAME`: builds what a benchmark needs and runs it.
+//!
+//! What measures time is built in release mode; what measures memory of whole hosts takes the hosts that
+//! the tests run, because they need no other.
 //!
 //! The measuring is done by the program named in the table; the last line of its output is
 //! one JSON object with every figure, its goal and whether it holds.
@@ -20,29 +23,40 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
-/// One benchmark: an example program, given the path of a guest component if it measures one.
+/// One benchmark.
 struct Bench {
     name: &'static str,
     about: &'static str,
-    package: &'static str,
-    example: &'static str,
-    guest: Option<&'static str>,
+    program: Program,
+}
+
+/// What measures.
+enum Program {
+    /// An example, given the path of a guest component if it measures one.
+    Example { package: &'static str, example: &'static str, guest: Option<&'static str> },
+    /// A program of the tests crate that starts hosts.
+    Hosts(&'static str),
 }
 
 const BENCHES: &[Bench] = &[
     Bench {
         name: "dispatch",
         about: "one reconcile in a fresh instance beside the same Rust function called natively",
-        package: "polyreme-runtime",
-        example: "bench_dispatch",
-        guest: Some("dispatch-guest"),
+        program: Program::Example {
+            package: "polyreme-runtime",
+            example: "bench_dispatch",
+            guest: Some("dispatch-guest"),
+        },
     },
     Bench {
         name: "ring",
         about: "balance, moves, cost of a step and size of what is written, for 2 to 100 members",
-        package: "polyreme-ownership",
-        example: "bench_ring",
-        guest: None,
+        program: Program::Example { package: "polyreme-ownership", example: "bench_ring", guest: None },
+    },
+    Bench {
+        name: "memory",
+        about: "a host with a third of 9,000 Websites beside one with all of them",
+        program: Program::Hosts("polyreme-bench-memory"),
     },
 ];
 
@@ -50,9 +64,7 @@ const BENCHES: &[Bench] = &[
 const CHECK_MODEL: Bench = Bench {
     name: "check-model",
     about: "explores rings of several hosts at random",
-    package: "polyreme-ownership",
-    example: "check_model",
-    guest: None,
+    program: Program::Example { package: "polyreme-ownership", example: "check_model", guest: None },
 };
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -72,12 +84,21 @@ pub(crate) fn check_model(options: &ModelOptions) -> Result<()> {
 }
 
 fn start(bench: &Bench, arguments: &[String]) -> Result<()> {
-    let mut command = cargo();
-    command.args(["run", "--release", "-p", bench.package, "--example", bench.example, "--"]);
-    if let Some(guest) = bench.guest {
-        guests::build_everything()?;
-        command.arg(component(guest)?);
-    }
+    let mut command = match bench.program {
+        Program::Example { package, example, guest } => {
+            let mut command = cargo();
+            command.args(["run", "--release", "-p", package, "--example", example, "--"]);
+            if let Some(guest) = guest {
+                guests::build_everything()?;
+                command.arg(component(guest)?);
+            }
+            command
+        }
+        Program::Hosts(name) => {
+            guests::build_everything()?;
+            guests::program(name)
+        }
+    };
     process::run(bench.name, command.args(arguments))
 }
 

@@ -3,12 +3,10 @@
 //! This builds; the show itself is the program `polyreme-demo` of the tests crate, which
 //! shares its harness with the scenarios, so what the demo shows is what the tests check.
 
-use std::process::Command;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::{guests, paths, process};
+use crate::{guests, process};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -36,11 +34,8 @@ impl Language {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     guests::build_everything()?;
-    let mut demo = Command::new(paths::target().join("debug/polyreme-demo"));
-    demo.current_dir(paths::root())
-        .env("POLYREME_BIN", paths::polyreme())
-        .env("POLYREME_GUESTS", paths::guests())
-        .args(["--controller", options.lang.guest()]);
+    let mut demo = guests::program("polyreme-demo");
+    demo.args(["--controller", options.lang.guest()]);
     if options.stay {
         demo.arg("--stay");
     }

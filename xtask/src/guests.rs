@@ -56,6 +56,16 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// A program of the tests crate, told where the host and the guests are.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(paths::target().join("debug").join(name));
+    command
+        .current_dir(paths::root())
+        .env("POLYREME_BIN", paths::polyreme())
+        .env("POLYREME_GUESTS", paths::guests());
+    command
+}
+
 /// Builds one guest into `target/guests`.
 pub(crate) fn build(guest: &Guest) -> Result<()> {
     let mut command = Command::new(paths::polyreme());

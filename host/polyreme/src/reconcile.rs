@@ -83,14 +83,10 @@ impl Controller {
 
     async fn take(&self, work: &Work) -> Outcome {
         let key = &work.popped.key;
-        let slot = self.slot(key);
-        let permit = match self.lane.permit(slot) {
+        let permit = match self.lane.permit(self.slot(key)) {
             Ok(permit) => permit,
-            // This host comes to own it: what is gone by then would not be queued again.
-            Err(Refused::NotOwner) if self.lane.wants(slot) => return Outcome::After(SUSPENDED_RETRY),
-            // Whoever comes to own the object queues it then.
             Err(Refused::NotOwner) => return Outcome::Forget,
-            Err(Refused::Suspended) => return Outcome::After(SUSPENDED_RETRY),
+            Err(Refused::NotYet | Refused::Suspended) => return Outcome::After(SUSPENDED_RETRY),
         };
         if let Some(outcome) = self.give_away(key).await {
             return outcome;

@@ -28,7 +28,7 @@ pub(super) enum Share {
     /// As an external sharder says.
     Label(Arc<Shard>),
     /// By a rule that needs nobody else.
-    Fixed,
+    Ordinal(OrdinalConfig),
 }
 
 /// All rings of this host, by name.
@@ -104,7 +104,11 @@ impl Rings {
 
     /// How a controller shares its objects.
     pub(super) fn share(&self, config: &HostConfig, controller: &ControllerConfig) -> Share {
-        self.rings.get(config.ring(controller)).cloned().unwrap_or(Share::Fixed)
+        if let Strategy::Ordinal(ordinal) = &config.ownership.strategy {
+            return Share::Ordinal(ordinal.clone());
+        }
+        let ring = self.rings.get(config.ring(controller));
+        ring.cloned().expect("the rings of all controllers were joined before any was started")
     }
 
     /// Gives everything away to others.
@@ -119,7 +123,7 @@ impl Share {
         match self {
             Self::Ring(ring) => ring.joined().await,
             Self::Label(shard) => shard.joined().await,
-            Self::Fixed => (),
+            Self::Ordinal(_) => (),
         }
     }
 
@@ -127,7 +131,7 @@ impl Share {
         match self {
             Self::Ring(ring) => ring.leave().await,
             Self::Label(shard) => shard.leave().await,
-            Self::Fixed => (),
+            Self::Ordinal(_) => (),
         }
     }
 
@@ -135,17 +139,17 @@ impl Share {
     pub(super) fn labels(&self) -> Option<ShardLabels> {
         match self {
             Self::Label(shard) => Some(shard.labels().clone()),
-            Self::Ring(_) | Self::Fixed => None,
+            Self::Ring(_) | Self::Ordinal(_) => None,
         }
     }
 
     /// The slots of a controller.
     pub(super) fn lane(&self, config: &HostConfig, controller: &str) -> Arc<LaneSlots> {
-        match (self, &config.ownership.strategy) {
-            (Self::Ring(ring), _) => ring.lane(controller).unwrap_or_else(|| everything(controller)),
-            (Self::Label(shard), _) => shard.lane(controller).unwrap_or_else(|| everything(controller)),
-            (Self::Fixed, Strategy::Ordinal(ordinal)) => ordinal_lane(config, ordinal, controller),
-            (Self::Fixed, _) => everything(controller),
+        let known = "a ring is joined for controllers that it is told of";
+        match self {
+            Self::Ring(ring) => ring.lane(controller).expect(known),
+            Self::Label(shard) => shard.lane(controller).expect(known),
+            Self::Ordinal(ordinal) => ordinal_lane(config, ordinal, controller),
         }
     }
 
@@ -155,10 +159,6 @@ impl Share {
             ring.bind(controller);
         }
     }
-}
-
-fn everything(controller: &str) -> Arc<LaneSlots> {
-    Arc::new(LaneSlots::everything(controller.into()))
 }
 
 /// Every `replicas`-th slot, from the ordinal on.

@@ -292,7 +292,7 @@ impl Keeper {
 
     /// Waits until nothing runs, then gives the Lease back.
     async fn release(self) {
-        self.lanes.values().for_each(|lane| lane.give_up());
+        self.lanes.values().for_each(|lane| lane.drain_all());
         while !self.lanes.values().all(|lane| lane.is_idle()) {
             self.drained.notified().await;
         }

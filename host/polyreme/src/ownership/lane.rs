@@ -39,6 +39,8 @@ struct Inner {
     valid_until: Option<Duration>,
     /// Slots that are not somebody else's.
     wanted: usize,
+    /// Slots of which objects are reconciled.
+    owned: usize,
 }
 
 /// Reconciles and writes under way in one slot.
@@ -51,8 +53,10 @@ struct Running {
 /// Why an object may not be reconciled now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Another host owns it, or will as soon as this one owns it everything is queued.
+    /// It is another host's, or becomes that: whoever owns it next queues it.
     NotOwner,
+    /// It becomes this host's: what is gone until then would not be queued again.
+    NotYet,
     /// This host owns it but has lost contact with the API server for too long to act.
     Suspended,
 }
@@ -63,7 +67,8 @@ impl LaneSlots {
     pub fn new(lane: Lane, slots: SlotCount, key: KeyBy, clock: RingClock, drained: Arc<Notify>) -> Self {
         let states = vec![SlotState::NotMine; usize::from(slots.get())];
         // Until the first renewal nothing is valid.
-        let inner = Inner { states, running: HashMap::new(), valid_until: Some(Duration::ZERO), wanted: 0 };
+        let inner =
+            Inner { states, running: HashMap::new(), valid_until: Some(Duration::ZERO), wanted: 0, owned: 0 };
         Self { lane, key, slots, clock, inner: Mutex::new(inner), drained }
     }
 
@@ -95,11 +100,7 @@ impl LaneSlots {
     #[must_use]
     pub fn owned(&self) -> usize {
         let inner = self.inner.lock();
-        if inner.window(self.clock.now()).is_none() {
-            return 0;
-        }
-        let owned = |state: &&SlotState| matches!(state, SlotState::Owned { .. });
-        inner.states.iter().filter(owned).count()
+        inner.window(self.clock.now()).map_or(0, |_| inner.owned)
     }
 
     /// The right to reconcile an object.
@@ -108,7 +109,11 @@ impl LaneSlots {
     /// When another host owns it, or nobody, or this host must not act.
     pub fn permit(self: &Arc<Self>, slot: SlotId) -> Result<Permit, Refused> {
         let mut inner = self.inner.lock();
-        let SlotState::Owned { epoch } = inner.state(slot) else { return Err(Refused::NotOwner) };
+        let epoch = match inner.state(slot) {
+            SlotState::Owned { epoch } => epoch,
+            SlotState::Waiting | SlotState::Barrier { .. } => return Err(Refused::NotYet),
+            SlotState::NotMine | SlotState::Draining { .. } => return Err(Refused::NotOwner),
+        };
         if inner.window(self.clock.now()).is_none() {
             return Err(Refused::Suspended);
         }
@@ -124,18 +129,20 @@ impl LaneSlots {
 
     /// Puts slots into a state.
     pub fn set(&self, slots: &SlotSet, state: SlotState) {
-        let mut inner = self.inner.lock();
-        for slot in slots.iter() {
-            if let Some(known) = inner.states.get_mut(slot.index()) {
-                *known = state;
-            }
-        }
-        inner.wanted = inner.states.iter().filter(|state| **state != SlotState::NotMine).count();
+        self.inner.lock().change(slots, |_| state);
     }
 
-    /// A lane whose controller is never shared: it owns everything and always will.
-    #[must_use]
-    pub fn everything(lane: Lane) -> Self {
+    /// Begins nothing any more in slots that this host holds; what runs in them may finish.
+    pub fn drain(&self, slots: &SlotSet) {
+        self.inner.lock().change(slots, |state| match state {
+            SlotState::Owned { epoch } | SlotState::Barrier { epoch } => SlotState::Draining { epoch },
+            SlotState::NotMine | SlotState::Waiting | SlotState::Draining { .. } => state,
+        });
+    }
+
+    /// A lane of a controller that owns everything and always will.
+    #[cfg(test)]
+    pub(crate) fn everything(lane: Lane) -> Self {
         let (slots, clock) = (SlotCount::DEFAULT, RingClock::new());
         let everything = Self::new(lane, slots, KeyBy::Name, clock, Arc::default());
         everything.set(&slots.all().collect(), SlotState::Owned { epoch: 1 });
@@ -154,15 +161,15 @@ impl LaneSlots {
     }
 
     /// Begins nothing any more; what runs may finish.
-    pub fn give_up(&self) {
-        self.set(&self.slots.all().collect(), SlotState::Draining { epoch: 1 });
+    pub fn drain_all(&self) {
+        self.drain(&self.slots.all().collect());
     }
 
     /// Nothing is this host's any more; what runs is told to end.
     pub fn lose(&self) {
         let mut inner = self.inner.lock();
         inner.states.fill(SlotState::NotMine);
-        inner.wanted = 0;
+        (inner.wanted, inner.owned) = (0, 0);
         inner.valid_until = Some(Duration::ZERO);
         inner.revoke(|_| true);
     }
@@ -206,6 +213,16 @@ impl LaneSlots {
 impl Inner {
     fn state(&self, slot: SlotId) -> SlotState {
         self.states.get(slot.index()).copied().unwrap_or_default()
+    }
+
+    fn change(&mut self, slots: &SlotSet, change: impl Fn(SlotState) -> SlotState) {
+        for slot in slots.iter() {
+            if let Some(state) = self.states.get_mut(slot.index()) {
+                *state = change(*state);
+            }
+        }
+        self.wanted = self.states.iter().filter(|state| **state != SlotState::NotMine).count();
+        self.owned = self.states.iter().filter(|state| matches!(state, SlotState::Owned { .. })).count();
     }
 
     fn window(&self, now: Duration) -> Option<Duration> {
@@ -304,11 +321,14 @@ pub(crate) mod tests {
     async fn only_owned_slots_are_reconciled() {
         let lane = fresh();
         lane.set_valid_until(None);
-        assert_eq!(lane.permit(SlotId(3)).err(), Some(Refused::NotOwner));
-        for state in [SlotState::Waiting, SlotState::Barrier { epoch: 1 }, SlotState::Draining { epoch: 1 }] {
+        let refused = |state| {
             lane.set(&one(3), state);
-            assert_eq!(lane.permit(SlotId(3)).err(), Some(Refused::NotOwner));
-        }
+            lane.permit(SlotId(3)).err()
+        };
+        assert_eq!(refused(SlotState::NotMine), Some(Refused::NotOwner));
+        assert_eq!(refused(SlotState::Draining { epoch: 1 }), Some(Refused::NotOwner));
+        assert_eq!(refused(SlotState::Waiting), Some(Refused::NotYet));
+        assert_eq!(refused(SlotState::Barrier { epoch: 1 }), Some(Refused::NotYet));
         lane.set(&one(3), SlotState::Owned { epoch: 7 });
         assert_eq!(lane.permit(SlotId(3)).ok().map(|permit| permit.epoch), Some(7));
     }
@@ -342,6 +362,17 @@ pub(crate) mod tests {
         assert!(!lane.drained().contains(SlotId(5)), "a write is outstanding");
         drop(clone);
         assert!(lane.drained().contains(SlotId(5)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_held_drains_and_keeps_its_epoch() {
+        let lane = fresh();
+        lane.set(&one(1), SlotState::Owned { epoch: 7 });
+        lane.set(&one(2), SlotState::Waiting);
+        lane.drain_all();
+        assert_eq!(lane.drained(), one(1));
+        assert!(lane.wants(SlotId(2)) && !lane.wants(SlotId(3)));
+        assert_eq!(lane.inner.lock().state(SlotId(1)), SlotState::Draining { epoch: 7 });
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::StreamExt;
+use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Config, ResourceExt};
 use polyreme_tests::{
     Child, LocalServer, Stopwatch, Webhosting, apply_files, eventually, example_configuration, guests_dir,
     install_definitions, polyreme_binary, repository,
@@ -40,7 +39,7 @@ impl Show {
     pub(crate) async fn open(controller: &str) -> Result<Self> {
         let clock = Stopwatch::start();
         let server = LocalServer::start().await?;
-        let client = client_of(&server).await?;
+        let client = server.client().await?;
         install_definitions(&client).await?;
         let crew = Crew::start(&server, configuration(controller)?).await?;
         let sites = Webhosting::of(client, NAMESPACE);
@@ -231,12 +230,6 @@ fn configuration(controller: &str) -> Result<Value> {
     let website = controllers.iter_mut().find(|entry| entry["name"] == "website");
     website.context("the example has no controller named website")?["module"] = module.into();
     Ok(configuration)
-}
-
-async fn client_of(server: &LocalServer) -> Result<Client> {
-    let file = Kubeconfig::read_from(server.kubeconfig()).context("failed to read the kubeconfig")?;
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
-    Client::try_from(config.context("failed to use the kubeconfig")?).context("failed to make a client")
 }
 
 fn seconds(time: Duration) -> String {

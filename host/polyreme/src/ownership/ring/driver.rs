@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt as _, watcher as kube_watcher};
 use polyreme_ownership::member::{Loss, Phase, Slots};
-use polyreme_ownership::{Effect, Input, Lane, Member, MemberId, SlotSet, SlotState};
+use polyreme_ownership::{Effect, Input, Lane, Member, MemberId, MemberRecord, SlotState};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use tracing::{debug, error, info, warn};
 
 use super::publish::{Handovers, check_overlap, publish};
 use super::recent::Recent;
-use super::requests::{Answer, request};
+use super::requests::{Answer, delete, fence, renew, write_table};
 use super::{LaneHandle, Shared, State};
 use crate::cache::{self, Caches};
 use crate::ownership::leases::{Known, known};
@@ -159,11 +159,10 @@ impl<'a> Incarnation<'a> {
                     Some(Err(failure)) => debug!("failed to watch the Leases of the ring: {failure}"),
                     None => events = self.driver.events(),
                 },
-                Some(done) = self.tasks.join_next() => {
-                    for done in done.into_iter() {
-                        self.hear(done);
-                    }
-                }
+                Some(done) = self.tasks.join_next() => match done {
+                    Ok(done) => self.hear(done),
+                    Err(failure) => error!(ring = shared.settings.ring, "a task of the ring ended: {failure}"),
+                },
                 () = shared.drained.notified(), if self.draining => (),
                 () = leave.cancelled(), if !is_leaving => {
                     info!(ring = shared.settings.ring, "leaving the ring");
@@ -277,11 +276,24 @@ impl<'a> Incarnation<'a> {
     }
 
     fn apply(&mut self, effect: Effect) {
-        if let Some(request) = request(&self.driver.shared.leases, self.member.id(), &effect) {
-            self.tasks.spawn(request);
-            return;
-        }
+        let (leases, me) = (self.driver.shared.leases.clone(), self.member.id().clone());
         match effect {
+            Effect::Renew { record, lock, .. } => {
+                self.tasks.spawn(async move { renew(&leases, &me, &record, lock).await });
+            }
+            Effect::WriteTable { table, lock } => {
+                self.tasks.spawn(async move { write_table(&leases, table, lock).await.into() });
+            }
+            Effect::Fence { id, record, lock } => {
+                self.tasks.spawn(async move { fence(&leases, id, record, lock).await.into() });
+            }
+            Effect::CreatePlaceholder { id } => {
+                let record = Arc::new(MemberRecord::placeholder());
+                self.tasks.spawn(async move { fence(&leases, id, record, None).await.into() });
+            }
+            Effect::DeleteMember { id, lock } => {
+                self.tasks.spawn(async move { delete(&leases, id, lock).await.into() });
+            }
             Effect::Prepare(slots) => self.prepare(slots),
             Effect::Barrier { slots, epoch } => self.barrier(slots, epoch),
             Effect::Start { slots, epoch } => self.start(&slots, epoch),
@@ -292,7 +304,6 @@ impl<'a> Incarnation<'a> {
                 self.end = Some(End::Lost(why, self.member.known_generation()));
             }
             Effect::Left => self.end = Some(End::Left),
-            _ => (),
         }
     }
 
@@ -350,19 +361,7 @@ impl<'a> Incarnation<'a> {
 
     fn stop(&mut self, slots: Slots) {
         let Some(handle) = self.lane(&slots.lane) else { return };
-        let mut draining = BTreeMap::new();
-        for (lane, slot, state) in self.member.slots() {
-            if *lane == slots.lane
-                && slots.slots.contains(slot)
-                && matches!(state, SlotState::Draining { .. })
-            {
-                let SlotState::Draining { epoch } = state else { continue };
-                draining.entry(epoch).or_insert_with(SlotSet::default).insert(slot);
-            }
-        }
-        for (epoch, slots) in draining {
-            handle.slots.set(&slots, SlotState::Draining { epoch });
-        }
+        handle.slots.drain(&slots.slots);
         info!(controller = %slots.lane, slots = slots.slots.len(), "releasing slots");
         self.draining = true;
         self.handovers.begin(&slots.lane, slots.slots.iter(), self.driver.shared.clock.now());

@@ -1,10 +1,10 @@
-//! Effects that ask the API server for something, and the inputs that answer them.
+//! Requests that the state machine asks for, and the inputs that answer them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use polyreme_ownership::member::Refusal;
-use polyreme_ownership::{Effect, Input, Lock, MemberId, MemberRecord, Table};
+use polyreme_ownership::{Input, Lock, MemberId, MemberRecord, Table};
 use tracing::debug;
 
 use crate::ownership::leases::{Known, Leases, WriteError};
@@ -28,36 +28,12 @@ impl From<Vec<Input>> for Answer {
     }
 }
 
-/// The requests of one effect; nothing for an effect that concerns this host only.
-pub(super) fn request(
+pub(super) async fn renew(
     leases: &Leases,
     me: &MemberId,
-    effect: &Effect,
-) -> Option<impl Future<Output = Answer> + use<>> {
-    let (leases, me) = (leases.clone(), me.clone());
-    let effect = match effect {
-        Effect::Renew { .. }
-        | Effect::WriteTable { .. }
-        | Effect::Fence { .. }
-        | Effect::CreatePlaceholder { .. }
-        | Effect::DeleteMember { .. } => effect.clone(),
-        _ => return None,
-    };
-    Some(async move {
-        match effect {
-            Effect::Renew { record, lock, .. } => renew(&leases, &me, &record, lock).await,
-            Effect::WriteTable { table, lock } => write_table(&leases, table, lock).await.into(),
-            Effect::Fence { id, record, lock } => fence(&leases, id, record, lock).await.into(),
-            Effect::CreatePlaceholder { id } => {
-                fence(&leases, id, Arc::new(MemberRecord::placeholder()), None).await.into()
-            }
-            Effect::DeleteMember { id, lock } => delete(&leases, id, lock).await.into(),
-            _ => Answer::default(),
-        }
-    })
-}
-
-async fn renew(leases: &Leases, me: &MemberId, record: &MemberRecord, lock: Option<Lock>) -> Answer {
+    record: &MemberRecord,
+    lock: Option<Lock>,
+) -> Answer {
     let is_new = lock.is_none();
     let (input, trouble) = match leases.write_member(me, record, lock).await {
         Ok(lock) => (Input::Renewed { lock }, None),
@@ -81,7 +57,7 @@ async fn renew(leases: &Leases, me: &MemberId, record: &MemberRecord, lock: Opti
     Answer { inputs: vec![input], trouble: Some(trouble) }
 }
 
-async fn write_table(leases: &Leases, table: Arc<Table>, lock: Option<Lock>) -> Vec<Input> {
+pub(super) async fn write_table(leases: &Leases, table: Arc<Table>, lock: Option<Lock>) -> Vec<Input> {
     match leases.write_table(&table, lock).await {
         Ok(lock) => vec![Input::TableSeen { table, lock }, Input::TableAnswered { conflict: false }],
         Err(WriteError::Unavailable(why)) => {
@@ -100,7 +76,12 @@ async fn write_table(leases: &Leases, table: Arc<Table>, lock: Option<Lock>) -> 
 }
 
 /// Replaces the Lease of another member, or creates it.
-async fn fence(leases: &Leases, id: MemberId, record: Arc<MemberRecord>, lock: Option<Lock>) -> Vec<Input> {
+pub(super) async fn fence(
+    leases: &Leases,
+    id: MemberId,
+    record: Arc<MemberRecord>,
+    lock: Option<Lock>,
+) -> Vec<Input> {
     match leases.write_member(&id, &record, lock).await {
         Ok(lock) => {
             let seen = Input::MemberSeen { id: id.clone(), record, lock };
@@ -125,7 +106,7 @@ async fn fence(leases: &Leases, id: MemberId, record: Arc<MemberRecord>, lock: O
     }
 }
 
-async fn delete(leases: &Leases, id: MemberId, lock: Lock) -> Vec<Input> {
+pub(super) async fn delete(leases: &Leases, id: MemberId, lock: Lock) -> Vec<Input> {
     let deleted = leases.delete_member(&id, lock).await;
     if let Err(WriteError::Unavailable(why)) = &deleted {
         debug!(why, %id, "failed to delete the Lease of a dead member");
