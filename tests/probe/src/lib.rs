@@ -14,46 +14,12 @@
 
 mod marker;
 
-use polyreme_sdk::{Action, Context, Controller, Error, Manifest};
-
 pub use marker::{Mark, Phase, ProbeSpec, ProbeStatus, Probed, SETTINGS_SCHEMA, reconcile};
 
-polyreme_sdk::resource! {
+marker::probe! {
     /// An object whose reconciles can be told apart from outside.
-    pub struct Probe {
-        api_version: "probe.polyreme.dev/v1alpha1",
-        plural: "probes",
-        scope: Namespaced,
-        spec: ProbeSpec,
-        status: ProbeStatus,
-    }
+    Probe, "probes", Namespaced, "probe"
 }
-
-impl Probed for Probe {
-    fn spec(&self) -> &ProbeSpec {
-        &self.spec
-    }
-
-    fn status(&mut self) -> &mut Option<ProbeStatus> {
-        &mut self.status
-    }
-}
-
-struct Marker;
-
-impl Controller for Marker {
-    type Primary = Probe;
-
-    fn manifest() -> Manifest {
-        Manifest::new("probe").settings_schema(SETTINGS_SCHEMA)
-    }
-
-    fn reconcile(ctx: &Context, probe: Probe) -> Result<Action, Error> {
-        reconcile(ctx, probe).map(|()| Action::Done)
-    }
-}
-
-polyreme_sdk::controller!(Marker);
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,52 @@ pub trait Probed: Object + Serialize + DeserializeOwned + Clone {
     fn status(&mut self) -> &mut Option<ProbeStatus>;
 }
 
+/// The kind of one scope, and its controller `Marker`.
+macro_rules! probe {
+    ($(#[$doc:meta])* $kind:ident, $plural:literal, $scope:ident, $controller:literal) => {
+        polyreme_sdk::resource! {
+            $(#[$doc])*
+            pub struct $kind {
+                api_version: "probe.polyreme.dev/v1alpha1",
+                plural: $plural,
+                scope: $scope,
+                spec: $crate::marker::ProbeSpec,
+                status: $crate::marker::ProbeStatus,
+            }
+        }
+
+        impl $crate::marker::Probed for $kind {
+            fn spec(&self) -> &$crate::marker::ProbeSpec {
+                &self.spec
+            }
+
+            fn status(&mut self) -> &mut Option<$crate::marker::ProbeStatus> {
+                &mut self.status
+            }
+        }
+
+        struct Marker;
+
+        impl polyreme_sdk::Controller for Marker {
+            type Primary = $kind;
+
+            fn manifest() -> polyreme_sdk::Manifest {
+                polyreme_sdk::Manifest::new($controller).settings_schema($crate::marker::SETTINGS_SCHEMA)
+            }
+
+            fn reconcile(
+                ctx: &polyreme_sdk::Context,
+                probe: $kind,
+            ) -> Result<polyreme_sdk::Action, polyreme_sdk::Error> {
+                $crate::marker::reconcile(ctx, probe).map(|()| polyreme_sdk::Action::Done)
+            }
+        }
+
+        polyreme_sdk::controller!(Marker);
+    };
+}
+pub(crate) use probe;
+
 /// What a reconcile is to do.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
