@@ -6,7 +6,6 @@
 
 pub mod admin;
 pub mod api;
-pub mod build;
 pub mod cache;
 pub mod clock;
 pub mod config;
@@ -21,7 +20,6 @@ pub mod logging;
 pub mod metrics;
 pub mod object;
 pub mod ownership;
-pub mod paths;
 pub mod permissions;
 mod protobuf;
 pub mod queue;

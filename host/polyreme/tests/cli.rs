@@ -134,7 +134,26 @@ fn a_folder_without_package_cannot_be_built() {
     let folder = Folder::new("no-package");
     let (code, text) = output(&folder, &["build", "."]);
     assert_eq!(code, 2);
-    assert!(text.contains("there is no Cargo.toml"), "{text}");
+    assert!(text.contains("there is no Cargo.toml, go.mod"), "{text}");
+}
+
+#[test]
+fn a_compiler_of_another_language_is_a_usage_error() {
+    let folder = Folder::new("compiler");
+    folder.file("Cargo.toml", "");
+    let (code, text) = output(&folder, &["build", ".", "--compiler", "tinygo"]);
+    assert_eq!(code, 2);
+    assert!(text.contains("failed to use compiler tinygo for a Rust project: it is always cargo"), "{text}");
+}
+
+#[test]
+fn without_go_the_command_that_installs_it_is_named() {
+    let folder = Folder::new("no-go");
+    folder.file("go.mod", "module example.com/site\n\ngo 1.24\n");
+    let output = polyreme(&folder.0, &["build", "."]).env("PATH", &folder.0).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("failed to find go: install it: `"), "{text}");
 }
 
 #[test]

@@ -53,6 +53,11 @@ const ABSENCES: &[Absence] = &[
         why: "the local API server knows no guests",
     },
     Absence {
+        package: "polyreme-project",
+        never: &["kube", "wasmtime", "polyreme", "polyreme-runtime", "polyreme-apiserver"],
+        why: "it builds and reads modules; running them is the host's",
+    },
+    Absence {
         package: "polyreme-sdk",
         never: &["tokio", "wasmtime", "polyreme"],
         why: "it is compiled into every guest",

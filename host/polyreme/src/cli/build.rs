@@ -4,34 +4,46 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
-use polyreme::build::{BuildError, BuildOptions, Built, build};
+use polyreme_project::languages::Compiler;
+use polyreme_project::{BuildError, BuildOptions, Built, build};
 use tokio_util::sync::CancellationToken;
 
 use super::signals::with_signals;
 use super::{Failure, print};
 
-/// Build a Rust controller into a component that the host can run.
+/// Build a controller into a component that the host can run.
 ///
-/// The compiler needs the standard library of wasm32-unknown-unknown (`rustup target add
-/// wasm32-unknown-unknown`, or `cargo xtask wasm-std` where rustup has no network).
+/// The language is told by the project's own file: Cargo.toml, go.mod, pyproject.toml or package.json.
+/// Only the language's own tools are needed: cargo with the standard library of wasm32-unknown-unknown
+/// (`rustup target add wasm32-unknown-unknown`, or `cargo xtask wasm-std` where rustup has no network); Go
+/// 1.24 or newer.
 #[derive(Debug, Args)]
 pub(crate) struct Build {
-    /// The folder of the controller's Cargo package.
+    /// The controller's folder; in Go that of the main package.
     #[arg(default_value = ".")]
     dir: PathBuf,
 
-    /// Where the component goes [default: target/guests/NAME.wasm].
+    /// Where the component goes [default: build/NAME.wasm; for Rust target/guests/NAME.wasm].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// The Cargo profile [default: guest where the workspace has one, else release].
+    /// Rust: the Cargo profile [default: guest where the workspace has one, else release].
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+
+    /// Which of the language's compilers, such as tinygo for Go. Remembered in polyreme-project.toml.
+    #[arg(long, value_name = "NAME")]
+    compiler: Option<Compiler>,
 }
 
 impl Build {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let options = BuildOptions { dir: self.dir, output: self.output, profile: self.profile };
+        let options = BuildOptions {
+            dir: self.dir,
+            output: self.output,
+            profile: self.profile,
+            compiler: self.compiler,
+        };
         let stop = CancellationToken::new();
         let work = async {
             tokio::select! {
@@ -54,8 +66,5 @@ fn report(built: &Built) {
 /// What the user has to change before trying again is a usage error; a failed compilation
 /// or a full disk is not.
 fn failure(error: BuildError) -> Failure {
-    match error {
-        BuildError::Package(_) | BuildError::Toolchain(_) => Failure::usage(error),
-        _ => Failure::failed(error),
-    }
+    if error.asks_for_a_change() { Failure::usage(error) } else { Failure::failed(error) }
 }

@@ -283,7 +283,7 @@ fn module_path(text: &str) -> Result<&str, (String, String)> {
 
 /// `$XDG_CACHE_HOME/polyreme`, else `~/.cache/polyreme`, else nothing.
 fn default_cache_dir() -> Option<PathBuf> {
-    crate::paths::cache_dir()
+    polyreme_project::paths::cache_dir()
 }
 
 fn in_millis(seconds: Bound<u64>) -> Bound<u64> {

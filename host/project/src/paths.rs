@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 /// `$XDG_CACHE_HOME/polyreme`, else `~/.cache/polyreme`; nothing when neither is known,
 /// as in a container without a home. Relative values are ignored, as the XDG rules ask.
-pub(crate) fn cache_dir() -> Option<PathBuf> {
+#[must_use]
+pub fn cache_dir() -> Option<PathBuf> {
     let xdg = absolute("XDG_CACHE_HOME");
     let base = xdg.or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
     Some(base.join("polyreme"))

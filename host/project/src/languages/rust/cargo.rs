@@ -3,14 +3,14 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command as StdCommand, Stdio};
+use std::process::Command;
 
 use serde::Deserialize;
-use tokio::process::Command;
 
 use super::package::Package;
 use super::toolchain::{Compiler, TARGET};
-use super::{BuildError, PackageError};
+use super::{PackageError, RustError};
+use crate::process;
 
 /// Variables of a surrounding cargo (`cargo xtask`, `cargo run`) that are meant for host
 /// code: flags for a host linker, a wrapper for clippy, a target to default to.
@@ -45,26 +45,23 @@ pub(super) async fn build(
     package: &Package,
     compiler: &Compiler,
     profile: &str,
-) -> Result<PathBuf, BuildError> {
-    let mut command = command(package, compiler, profile);
+) -> Result<PathBuf, RustError> {
     // Diagnostics go to our stderr as they come; only artefact messages are on stdout.
-    command.stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let child = Command::from(command).kill_on_drop(true).spawn();
-    let child = child.map_err(|source| PackageError::NoCargo { source })?;
-    let output = child.wait_with_output().await.map_err(|source| PackageError::NoCargo { source })?;
+    let output = process::answer(command(package, compiler, profile)).await;
+    let output = output.map_err(|source| PackageError::NoCargo { source })?;
     if !output.status.success() {
-        return Err(BuildError::Cargo { package: package.name.clone() });
+        return Err(RustError::Cargo { package: package.name.clone() });
     }
     let messages = String::from_utf8_lossy(&output.stdout);
-    module_file(&messages, &package.id).ok_or_else(|| BuildError::Output {
+    module_file(&messages, &package.id).ok_or_else(|| RustError::Output {
         package: package.name.clone(),
         problem: "cargo did not name a .wasm file; does the package make a cdylib for every target?"
             .to_owned(),
     })
 }
 
-fn command(package: &Package, compiler: &Compiler, profile: &str) -> StdCommand {
-    let mut command = StdCommand::new(program());
+fn command(package: &Package, compiler: &Compiler, profile: &str) -> Command {
+    let mut command = Command::new(program());
     command
         .current_dir(&package.dir)
         .args(["build", "--target", TARGET, "--profile", profile, "--lib"])

@@ -21,7 +21,9 @@ pub enum PackageError {
         dir: PathBuf,
     },
     /// cargo could not be started.
-    #[error("failed to run cargo; install Rust from https://rustup.rs")]
+    #[error(
+        "failed to run cargo; install Rust: `curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh`"
+    )]
     NoCargo {
         /// The system's reason.
         source: std::io::Error,
