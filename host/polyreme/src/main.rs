@@ -3,8 +3,8 @@
 //! Each command is a short file in [`cli`] over the library; this one reads the arguments,
 //! sets up logging, TLS and the async runtime, and turns the outcome into an exit code:
 //! 0 when all went well, 1 when something failed, 2 when the command line, the
-//! configuration or the kubeconfig has to be changed first. A command's result is on
-//! stdout, everything else on stderr.
+//! configuration or the kubeconfig has to be changed first, 3 when a language's tools have to be
+//! installed first. A command's result is on stdout, everything else on stderr.
 
 mod cli;
 

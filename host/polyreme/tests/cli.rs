@@ -152,7 +152,7 @@ fn without_go_the_command_that_installs_it_is_named() {
     folder.file("go.mod", "module example.com/site\n\ngo 1.24\n");
     let output = polyreme(&folder.0, &["build", "."]).env("PATH", &folder.0).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(3));
     assert!(text.contains("failed to find go: install it: `"), "{text}");
 }
 

@@ -91,8 +91,8 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// Whether the project, the arguments or the machine have to be changed before trying again; else
-    /// something failed on the way, which the compiler's messages or the system explain.
+    /// Whether the project or the arguments have to be changed before trying again; else something failed
+    /// on the way, which the compiler's messages or the system explain.
     #[must_use]
     pub fn asks_for_a_change(&self) -> bool {
         match self {
@@ -100,6 +100,16 @@ impl BuildError {
             Self::Rust(error) => error.asks_for_a_change(),
             Self::Go(error) => error.asks_for_a_change(),
             Self::Component { .. } | Self::Write { .. } => false,
+        }
+    }
+
+    /// Whether the language's tools have to be installed or renewed before trying again.
+    #[must_use]
+    pub fn lacks_tools(&self) -> bool {
+        match self {
+            Self::Rust(error) => error.lacks_tools(),
+            Self::Go(error) => error.lacks_tools(),
+            _ => false,
         }
     }
 }

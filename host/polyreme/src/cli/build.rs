@@ -63,8 +63,14 @@ fn report(built: &Built) {
     }
 }
 
-/// What the user has to change before trying again is a usage error; a failed compilation
-/// or a full disk is not.
+/// What the user has to change before trying again is a usage error, a tool that is missing one of its own; a
+/// failed compilation or a full disk is neither.
 fn failure(error: BuildError) -> Failure {
-    if error.asks_for_a_change() { Failure::usage(error) } else { Failure::failed(error) }
+    if error.lacks_tools() {
+        Failure::no_tools(error)
+    } else if error.asks_for_a_change() {
+        Failure::usage(error)
+    } else {
+        Failure::failed(error)
+    }
 }

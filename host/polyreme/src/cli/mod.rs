@@ -19,6 +19,9 @@ use polyreme::logging::{self, LogFormat};
 /// Exit code for what has to be changed before trying again, as clap uses it.
 const USAGE: u8 = 2;
 
+/// Exit code for a language's tools that have to be installed or renewed first.
+const NO_TOOLS: u8 = 3;
+
 /// A language-neutral controller host for Kubernetes.
 ///
 /// Controllers are WebAssembly components; a host runs any number of them against one
@@ -87,6 +90,11 @@ impl Failure {
     /// The arguments or a file have to be changed first.
     pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { error: error.into(), code: USAGE }
+    }
+
+    /// A tool has to be installed first.
+    pub(crate) fn no_tools(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), code: NO_TOOLS }
     }
 
     /// Something went wrong on the way.

@@ -100,6 +100,10 @@ impl GoError {
     pub(crate) fn asks_for_a_change(&self) -> bool {
         !matches!(self, Self::Compile { .. } | Self::Run { .. } | Self::File { .. })
     }
+
+    pub(crate) fn lacks_tools(&self) -> bool {
+        matches!(self, Self::NoCompiler { .. } | Self::TooOld { .. })
+    }
 }
 
 /// Builds the main package in the project's folder.

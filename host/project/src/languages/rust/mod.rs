@@ -54,6 +54,10 @@ impl RustError {
     pub(crate) fn asks_for_a_change(&self) -> bool {
         matches!(self, Self::Package(_) | Self::Toolchain(_))
     }
+
+    pub(crate) fn lacks_tools(&self) -> bool {
+        matches!(self, Self::Toolchain(_) | Self::Package(PackageError::NoCargo { .. }))
+    }
 }
 
 /// Builds a package for WebAssembly; `profile` as [`crate::BuildOptions::profile`].
