@@ -11,10 +11,11 @@
 ;; clock is virtual: it advances with the wall clock, by a microsecond a read, and by what is slept. A sleep
 ;; therefore takes no time, and timers fire as soon as nothing else can run.
 ;;
-;; Output. Lines of stdout reach the host's log as `info`, those of stderr as `warn`. What begins with
-;; `panic: ` or `fatal error: ` is kept together and logged as one `error`, which the host quotes when the
-;; trap that follows is reported. The buffer is the SDK's (`polyreme_console`): memory taken from here would
-;; be memory that the guest's runtime takes as its own.
+;; Output. Lines of stdout reach the host's log as `info`, those of stderr as `warn`, and those of stderr that
+;; begin with `panic: ` or `fatal error: ` as `error`: the host quotes the last error when it reports the trap
+;; that follows. The stack comes after such a line, and Go's runtime does not say when it is through, so lines
+;; are never kept back. The buffer is the SDK's (`polyreme_console`): memory taken from here would be memory
+;; that the guest's runtime takes as its own.
 ;;
 ;; There are no arguments, no environment, no files and no sockets: what asks for them gets an error number.
 (module
@@ -41,12 +42,11 @@
   (global $mono (mut i64) (i64.const 1000000000))
   ;; State of the generator, never 0.
   (global $random (mut i64) (i64.const 0x9E3779B97F4A7C15))
-  ;; The SDK's buffer, how much of it is used, the level of what is in it, and whether that is a panic.
+  ;; The SDK's buffer, how much of it is used, and the level of what is in it.
   (global $buffer (mut i32) (i32.const 0))
   (global $capacity (mut i32) (i32.const 0))
   (global $used (mut i32) (i32.const 0))
   (global $level (mut i32) (i32.const 2))
-  (global $panicking (mut i32) (i32.const 0))
 
   ;; ---- for the SDK ----------------------------------------------------------------------------------------
 
@@ -64,6 +64,9 @@
 
   ;; Logs what has been printed so far, also without the end of its line.
   (func (export "polyreme_flush") (call $flush))
+
+  ;; Ends the instance after the SDK has logged why.
+  (func (export "polyreme_abort") unreachable)
 
   ;; ---- time -----------------------------------------------------------------------------------------------
 
@@ -158,9 +161,8 @@
   (func $print (param $level i32) (param $text i32) (param $length i32)
     ;; The other stream began: what was on this one is a line.
     (if (i32.ne (local.get $level) (global.get $level)) (then
-      (if (i32.eqz (global.get $panicking)) (then
-        (call $flush)
-        (global.set $level (local.get $level))))))
+      (call $flush)
+      (global.set $level (local.get $level))))
     (if (i32.eqz (global.get $capacity)) (then
       (call $log (local.get $level) (local.get $text) (local.get $length))
       (return)))
@@ -181,29 +183,28 @@
     (i32.eq (i32.load8_u (i32.sub (i32.add (global.get $buffer) (global.get $used)) (i32.const 1)))
       (i32.const 10)))
 
-  ;; A line is complete: log it, unless it is the first of a panic or belongs to one.
+  ;; A line is complete: log it. The first of a panic is an error; what belongs to it is not, so that the
+  ;; message stays the last error.
   (func $end_line
+    (if (call $is_fault) (then (global.set $level (global.get $error))))
+    (call $flush)
+    (if (i32.eq (global.get $level) (global.get $error)) (then (global.set $level (global.get $warn)))))
+
+  ;; Whether stderr has `panic: ` or `fatal er…` in the buffer: seven or eight bytes, least significant first.
+  (func $is_fault (result i32)
     (local $head i64)
-    (if (i32.and (i32.ge_u (global.get $used) (i32.const 8)) (i32.eq (global.get $level) (global.get $warn)))
-      (then
-        (local.set $head (i64.load (global.get $buffer)))
-        ;; `panic: ` in seven bytes, `fatal er` in eight, the least significant first.
-        (if (i32.or
-              (i64.eq (i64.and (local.get $head) (i64.const 0x00ffffffffffffff)) (i64.const 0x203a63696e6170))
-              (i64.eq (local.get $head) (i64.const 0x7265206c61746166)))
-          (then
-            (global.set $panicking (i32.const 1))
-            (global.set $level (global.get $error))))))
-    (if (i32.eqz (global.get $panicking)) (then (call $flush))))
+    (if (i32.or (i32.lt_u (global.get $used) (i32.const 8)) (i32.ne (global.get $level) (global.get $warn)))
+      (then (return (i32.const 0))))
+    (local.set $head (i64.load (global.get $buffer)))
+    (i32.or
+      (i64.eq (i64.and (local.get $head) (i64.const 0x00ffffffffffffff)) (i64.const 0x203a63696e6170))
+      (i64.eq (local.get $head) (i64.const 0x7265206c61746166))))
 
   ;; Logs what is in the buffer and empties it; nothing while the host may not be called.
   (func $flush
     (if (i32.eqz (global.get $outside)) (then (return)))
     (call $log (global.get $level) (global.get $buffer) (global.get $used))
-    (global.set $used (i32.const 0))
-    (if (global.get $panicking) (then
-      (global.set $panicking (i32.const 0))
-      (global.set $level (global.get $warn)))))
+    (global.set $used (i32.const 0)))
 
   ;; Without the end of the line, and not at all when nothing is left.
   (func $log (param $level i32) (param $text i32) (param $length i32)
@@ -216,9 +217,19 @@
     (if (i32.and (i32.ne (local.get $length) (i32.const 0)) (global.get $outside)) (then
       (call $host_log (local.get $level) (local.get $text) (local.get $length) (i32.const 4) (i32.const 0)))))
 
-  ;; The end of the program is a trap: a controller does not end, it returns.
+  ;; The end of the program is a trap: a controller does not end, it returns. Its last error says so.
   (func (export "proc_exit") (param $code i32)
     (call $flush)
+    (if (i32.ge_u (global.get $capacity) (i32.const 40)) (then
+      ;; `the program ended itself (os.Exit)`, eight bytes at a time.
+      (i64.store (global.get $buffer) (i64.const 0x676f727020656874))
+      (i64.store offset=8 (global.get $buffer) (i64.const 0x65646e65206d6172))
+      (i64.store offset=16 (global.get $buffer) (i64.const 0x666c657374692064))
+      (i64.store offset=24 (global.get $buffer) (i64.const 0x6978452e736f2820))
+      (i64.store offset=32 (global.get $buffer) (i64.const 0x0000000000002974))
+      (global.set $used (i32.const 34))
+      (global.set $level (global.get $error))
+      (call $flush)))
     unreachable)
   (func (export "proc_raise") (param $signal i32) (result i32)
     (call $flush)

@@ -90,7 +90,8 @@ fn data(website: &Website, theme: &ThemeSpec) -> BTreeMap<String, String> {
 fn checksum(data: &BTreeMap<String, String>) -> String {
     let mut hash = Sha256::new();
     for text in data.iter().flat_map(|(name, content)| [name, content]) {
-        hash.update(text.len().to_be_bytes());
+        // As wide here as in WebAssembly, whose own lengths have 32 bits.
+        hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     }
     format!("{:x}", hash.finalize())

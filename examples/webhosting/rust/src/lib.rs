@@ -132,4 +132,6 @@ fn complain(ctx: &Context, website: &Website, failure: Failure) -> Error {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;

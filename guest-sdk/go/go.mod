@@ -1,0 +1,3 @@
+module polyreme.dev/sdk
+
+go 1.24

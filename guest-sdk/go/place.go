@@ -1,0 +1,24 @@
+package sdk
+
+import (
+	"encoding/json"
+	"errors"
+)
+
+// placedError names the field that a decoding failed at.
+type placedError struct {
+	what, path string
+	cause      error
+}
+
+func (e *placedError) Error() string { return e.what + " at `" + e.path + "`: " + e.cause.Error() }
+func (e *placedError) Unwrap() error { return e.cause }
+
+func placed(what string, err error) error {
+	path := "."
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) && mismatch.Field != "" {
+		path = mismatch.Field
+	}
+	return &placedError{what, path, err}
+}
