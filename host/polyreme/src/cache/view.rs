@@ -4,7 +4,8 @@
 //! that is woken by one and reads from the other could see the state before the change that woke it, and
 //! nothing would wake it again. So a kind that a controller watches is read from its own watches, which
 //! wake it for whatever they learn later, or live; a kind that it does not watch is read from any watch of
-//! the host that covers what is asked.
+//! the host that covers what is asked. Of several watches of its own the newest state counts; what one shows
+//! and another should and does not is asked of the API server.
 //!
 //! A host that shares the objects with others keeps only its part. It still knows which keys exist, so it
 //! answers for one object that it keeps and for one that does not exist; for one that it dropped, and for
@@ -42,17 +43,29 @@ impl View {
         Self { own, all, lane }
     }
 
-    /// One object.
+    /// One object: where several watches show it, the newest of what they hold, since any of them may have
+    /// woken the controller.
     pub fn get(&self, kind: &Kind, key: &ObjectKey) -> Answer {
+        let answers: Vec<_> =
+            self.listed(kind).into_iter().map(|cache| (cache.look_up(key), cache)).collect();
+        let mut newest: Option<&Arc<Object>> = None;
         let mut complete = false;
-        for cache in self.listed(kind) {
-            match cache.look_up(key) {
+        for (answer, cache) in &answers {
+            match answer {
                 Answer::Absent => complete |= cache.selector.is_empty(),
                 Answer::Unknown => (),
-                found @ Answer::Found(_) => return found,
+                Answer::Found(object) if newest.is_some_and(|known| is_no_newer(object, known)) => (),
+                Answer::Found(object) => newest = Some(object),
             }
         }
-        if complete { Answer::Absent } else { Answer::Unknown }
+        match newest {
+            Some(object) if answers.iter().any(|(answer, cache)| lacks(answer, cache, object)) => {
+                Answer::Unknown
+            }
+            Some(object) => Answer::Found(Arc::clone(object)),
+            None if complete => Answer::Absent,
+            None => Answer::Unknown,
+        }
     }
 
     /// The children of the object with this uid, which is under reconcile; `None` when the cache, one that
@@ -84,6 +97,16 @@ impl View {
         caches.retain(|cache| cache.is_listed());
         caches
     }
+}
+
+fn is_no_newer(object: &Object, known: &Object) -> bool {
+    object.resource_version.at_most(&known.resource_version)
+}
+
+/// Whether a watch that would show this object does not: it is ahead of the others, and the object deleted,
+/// or behind.
+fn lacks(answer: &Answer, cache: &Cache, object: &Object) -> bool {
+    matches!(answer, Answer::Absent) && cache.selector.matches(|key| object.label(key))
 }
 
 #[cfg(test)]
@@ -126,6 +149,37 @@ mod tests {
             matches!(view.get(&kind(), &key()), Answer::Absent),
             "deleted here, still there in the other"
         );
+    }
+
+    #[test]
+    fn of_several_watches_of_its_own_the_newest_state_is_read() {
+        let caches = Arc::new(Caches::default());
+        let (all, web) = (listed(&caches, ""), listed(&caches, "app=web"));
+        all.observe(pod(r#"{"app":"web","state":"old"}"#, 1), Source::Watch);
+        web.observe(pod(r#"{"app":"web","state":"new"}"#, 2), Source::Watch);
+        let view = view(vec![Arc::clone(&all), Arc::clone(&web)], &caches);
+        assert!(matches!(view.get(&kind(), &key()), Answer::Found(pod) if pod.label("state") == Some("new")));
+        all.observe(pod(r#"{"app":"web","state":"newest"}"#, 3), Source::Watch);
+        assert!(
+            matches!(view.get(&kind(), &key()), Answer::Found(pod) if pod.label("state") == Some("newest"))
+        );
+    }
+
+    #[test]
+    fn what_one_of_its_watches_shows_and_another_lacks_is_asked_of_the_api_server() {
+        let caches = Arc::new(Caches::default());
+        let (all, web) = (listed(&caches, ""), listed(&caches, "app=web"));
+        let view = view(vec![Arc::clone(&all), Arc::clone(&web)], &caches);
+        all.observe(pod(r#"{"app":"db"}"#, 1), Source::Watch);
+        assert!(matches!(view.get(&kind(), &key()), Answer::Found(_)), "no object of the other watch");
+        all.observe(pod(r#"{"app":"web"}"#, 2), Source::Watch);
+        assert!(matches!(view.get(&kind(), &key()), Answer::Unknown), "deleted, or not shown yet");
+        web.observe(pod(r#"{"app":"web"}"#, 2), Source::Watch);
+        assert!(matches!(view.get(&kind(), &key()), Answer::Found(_)));
+        web.observe_deleted(&pod(r#"{"app":"web"}"#, 3).identity());
+        assert!(matches!(view.get(&kind(), &key()), Answer::Unknown));
+        all.observe_deleted(&pod(r#"{"app":"web"}"#, 3).identity());
+        assert!(matches!(view.get(&kind(), &key()), Answer::Absent));
     }
 
     #[test]
