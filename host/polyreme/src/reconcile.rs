@@ -1,7 +1,7 @@
 //! The reconcile loop: the only place that calls a guest's `reconcile`.
 //!
 //! A worker takes a key, asks for the right to reconcile it, reads the object from the cache, runs the
-//! module in a fresh instance, and tells the queue what came of it. The key is handed back only when
+//! module in an instance of its own, and tells the queue what came of it. The key is handed back only when
 //! every write that the guest sent has been answered, so the next reconcile of the object reads them.
 
 use std::collections::{HashMap, HashSet};
@@ -105,7 +105,6 @@ impl Controller {
         let request = self.request(popped, current.as_deref(), &uid, id, &permit);
         let revocation = permit.clone();
         let session = self.session(&request, current.as_deref(), permit, &outstanding);
-        self.module_metrics.instantiated();
         let verdict = tokio::select! {
             biased;
             verdict = self.module.reconcile(request, session) => Some(verdict),

@@ -50,6 +50,16 @@ impl Call {
         }
     }
 
+    /// Begins another call in the same instance: what was counted and quoted for the one
+    /// before does not count for it. Memory stays, and counts.
+    pub(crate) fn begin(&mut self, session: Session) {
+        self.usage = Arc::new(Usage::default());
+        self.memory.account_to(Arc::clone(&self.usage));
+        self.log_quota = LogQuota::new(self.limits.log_lines, self.limits.log_bytes);
+        self.last_error = None;
+        self.session = session;
+    }
+
     /// A store with all limits armed.
     pub(crate) fn into_store(self, engine: &wasmtime::Engine) -> Store<Self> {
         let payload = self.limits.payload_bytes as usize;

@@ -7,14 +7,15 @@ use async_trait::async_trait;
 
 use crate::wit::events::Severity;
 use crate::wit::kubernetes::{DeleteOptions, ListQuery, Page, PatchType, Source, WriteOptions, Written};
+use crate::wit::log::Level;
 use crate::wit::types::{Error, Kind, ObjectRef, Reason};
-use crate::{Clock, Events, Kubernetes, Metrics, Random};
+use crate::{Clock, Events, Kubernetes, Log, Metrics, Random};
 
 /// The byte that fills random buffers during `describe`: any, but never all zeros, which
 /// some generators refuse as a seed.
 const FIXED_BYTE: u8 = 0x5a;
 
-/// Refuses the API, swallows events and metrics, stops the clock.
+/// Refuses the API, swallows lines, events and metrics, stops the clock.
 pub(crate) struct DescribeOnly;
 
 fn refused() -> Error {
@@ -57,6 +58,14 @@ impl Kubernetes for DescribeOnly {
 
     async fn delete(&self, _: ObjectRef, _: DeleteOptions) -> Result<(), Error> {
         Err(refused())
+    }
+}
+
+impl Log for DescribeOnly {
+    fn log(&self, _: Level, _: &str, _: &[(String, String)]) {}
+
+    fn enabled(&self, _: Level) -> bool {
+        false
     }
 }
 

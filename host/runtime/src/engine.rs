@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -52,8 +53,8 @@ pub struct EngineConfig {
     /// Folder for compiled code, made when missing; absent for no cache. Machine code in
     /// it is trusted, so it must belong to this user alone.
     pub cache_dir: Option<PathBuf>,
-    /// Calls that may run at once over all modules; further ones wait. Each place that was
-    /// used keeps up to 2 MiB.
+    /// Instances that may live at once over all modules: calls under way, which wait beyond
+    /// it, and instances kept for later ones. Each place that was used keeps up to 2 MiB.
     pub max_instances: u32,
 }
 
@@ -107,6 +108,9 @@ pub(crate) struct Inner {
     pub(crate) cache: Option<CodeCache>,
     pub(crate) compiling: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    max_instances: u32,
+    /// Places set aside for idle instances.
+    reserved: Mutex<u32>,
     _ticker: Ticker,
 }
 
@@ -129,9 +133,25 @@ impl Engine {
                 cache,
                 compiling: Arc::new(Semaphore::new(1)),
                 places: Arc::new(Semaphore::new(places as usize)),
+                max_instances: places,
+                reserved: Mutex::new(0),
                 _ticker: ticker,
             }),
         })
+    }
+
+    /// Sets places aside for instances that are kept, of all but one.
+    ///
+    /// # Errors
+    /// How many could be, and how many places there are.
+    pub(crate) fn reserve(&self, places: u32) -> Result<Reservation, (u32, u32)> {
+        let mut reserved = self.inner.reserved.lock();
+        let free = self.inner.max_instances.saturating_sub(1).saturating_sub(*reserved);
+        if places > free {
+            return Err((free, self.inner.max_instances));
+        }
+        *reserved += places;
+        Ok(Reservation { engine: Arc::clone(&self.inner), places })
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -144,6 +164,18 @@ impl Engine {
             .acquire_owned()
             .await
             .expect("the semaphore is never closed: only its engine could, and does not")
+    }
+}
+
+/// Places set aside; dropping it gives them back.
+pub(crate) struct Reservation {
+    engine: Arc<Inner>,
+    places: u32,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        *self.engine.reserved.lock() -= self.places;
     }
 }
 

@@ -4,8 +4,9 @@
 //! what is not one of ours with a [`LoadError`] that names the remedy, compiles it on a
 //! blocking thread (or takes the code from the cache on disk) and links it once.
 //! [`Module::describe`] and [`Module::reconcile`] then run each call in a fresh
-//! instance, with the capabilities of a [`Session`] and nothing else: no files, no
-//! network, no clock but the one handed in.
+//! instance (or in one of those that [`Instances`] says are kept warm), with the
+//! capabilities of a [`Session`] and nothing else: no files, no network, no clock but the
+//! one handed in.
 //!
 //! Everything a guest can use is bounded by [`Limits`]: memory, CPU time, wall time,
 //! payloads, log lines and calls to the host. What goes wrong is told apart by who can
@@ -43,6 +44,7 @@ mod contract;
 mod describe;
 mod engine;
 mod fault;
+mod instances;
 mod limits;
 mod linked;
 mod load;
@@ -61,6 +63,7 @@ pub use capabilities::metrics::Metrics;
 pub use capabilities::random::Random;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use fault::{CallError, FaultKind, GuestFault, HostFault};
+pub use instances::{InstanceCounters, Instances, NoRoom, Warm};
 pub use limits::Limits;
 pub use load::{LoadError, ModuleSource};
 pub use module::Module;

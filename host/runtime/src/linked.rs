@@ -16,6 +16,9 @@ use crate::wit::reconciler::{Action, Failure, Manifest, Request};
 /// The interface that every controller exports; see `wit/controller.wit`.
 const RECONCILER: &str = "polyreme:controller/reconciler@0.1.0";
 
+/// `reconcile` of one instance.
+pub(crate) type Reconcile = TypedFunc<(Request,), (Result<Action, Failure>,)>;
+
 /// Ready to be instantiated any number of times.
 pub(crate) struct Linked {
     instance: InstancePre<Call>,
@@ -44,15 +47,9 @@ impl Linked {
         Ok(describe.call_async(store, ()).await?.0)
     }
 
-    /// Calls `reconcile` in a fresh instance.
-    pub(crate) async fn reconcile(
-        &self,
-        store: &mut Store<Call>,
-        request: &Request,
-    ) -> wasmtime::Result<Result<Action, Failure>> {
-        let reconcile: TypedFunc<(&Request,), (Result<Action, Failure>,)> =
-            self.instantiate(store, &self.reconcile).await?;
-        Ok(reconcile.call_async(store, (request,)).await?.0)
+    /// Makes an instance; what it returns can be called as long as its store lives.
+    pub(crate) async fn start(&self, store: &mut Store<Call>) -> wasmtime::Result<Reconcile> {
+        self.instantiate(store, &self.reconcile).await
     }
 
     async fn instantiate<Params, Results>(

@@ -28,7 +28,14 @@ impl MemoryLimiter {
         Self { limit_bytes, in_use_bytes: 0, refused: false, usage }
     }
 
-    /// Whether the guest was refused memory at any time.
+    /// Another call begins in the same instance.
+    pub(crate) fn account_to(&mut self, usage: Arc<Usage>) {
+        usage.memory_bytes.store(self.in_use_bytes, Ordering::Relaxed);
+        self.refused = false;
+        self.usage = usage;
+    }
+
+    /// Whether the guest was refused memory in this call.
     pub(crate) fn refused(&self) -> bool {
         self.refused
     }

@@ -40,13 +40,18 @@ impl Session {
     /// clock stands still and random bytes are always the same ones.
     #[must_use]
     pub fn for_describe(settings: Arc<str>, log: Arc<dyn Log>) -> Self {
+        Self { log, settings, ..Self::nothing() }
+    }
+
+    /// The session of an instance between two calls, none of whose code runs.
+    pub(crate) fn nothing() -> Self {
         let nothing = Arc::new(DescribeOnly);
         Self {
             kubernetes: nothing.clone(),
             events: nothing.clone(),
-            log,
+            log: nothing.clone(),
             metrics: nothing.clone(),
-            settings,
+            settings: Arc::from("{}"),
             clock: nothing.clone(),
             random: nothing,
         }

@@ -20,7 +20,7 @@ use polyreme::ring_status::lookup::{FoundObject, Kinds, LookupError, ObjectName}
 use polyreme::ring_status::{ObjectStatus, ObjectsStatus, RingStatus, Snapshot, Timestamp};
 use polyreme::{explain, host};
 use polyreme_ownership::KeyBy;
-use polyreme_runtime::{Engine, EngineConfig};
+use polyreme_runtime::Engine;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::ClusterArgs;
@@ -172,8 +172,7 @@ async fn primary(config: Option<&HostConfig>, name: &str) -> Result<Option<(Stri
     let Some((config, controller)) = config.and_then(|config| Some((config, find(config)?))) else {
         return Ok(None);
     };
-    let engine = EngineConfig { cache_dir: config.cache_dir.clone(), ..EngineConfig::default() };
-    let engine = Engine::new(engine).map_err(Failure::failed)?;
+    let engine = Engine::new(host::engine_config(&config)).map_err(Failure::failed)?;
     let loaded = host::load(&engine, &controller).await.map_err(Failure::usage)?;
     Ok(Some((loaded.manifest.primary.api_version, loaded.manifest.primary.kind)))
 }

@@ -7,8 +7,8 @@ use clap::Args;
 use polyreme::config::{ControllerConfig, HostConfig};
 use polyreme::explain;
 use polyreme::host;
+use polyreme_runtime::Engine;
 use polyreme_runtime::wit::reconciler::Manifest;
-use polyreme_runtime::{Engine, EngineConfig};
 
 use super::{Failure, print};
 
@@ -26,8 +26,7 @@ pub(crate) struct Validate {
 impl Validate {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let config = HostConfig::load(&self.config).map_err(Failure::usage)?;
-        let engine = EngineConfig { cache_dir: config.cache_dir.clone(), ..EngineConfig::default() };
-        let engine = Engine::new(engine).map_err(Failure::failed)?;
+        let engine = Engine::new(host::engine_config(&config)).map_err(Failure::failed)?;
         let mut faulty = 0;
         for controller in &config.controllers {
             match host::load(&engine, controller).await {

@@ -48,6 +48,8 @@ pub(super) struct RawController {
     #[serde(default)]
     pub(super) workers: Option<Spanned<u32>>,
     #[serde(default)]
+    pub(super) instances: Option<Spanned<RawInstances>>,
+    #[serde(default)]
     pub(super) settings: Option<Spanned<serde_json::Value>>,
     #[serde(default)]
     pub(super) grants: Option<Vec<Spanned<RawGrant>>>,
@@ -158,6 +160,53 @@ impl<'de> Visitor<'de> for TimingVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawTiming, A::Error> {
         RawOwnTiming::deserialize(MapAccessDeserializer::new(map)).map(RawTiming::Own)
+    }
+}
+
+/// `instances:`, a word or a map.
+#[derive(Debug)]
+pub(super) enum RawInstances {
+    Named(String),
+    Warm(RawWarm),
+}
+
+/// `instances:` as a map.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawWarm {
+    pub(super) warm: Spanned<u32>,
+    #[serde(default)]
+    pub(super) max_reconciles: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) idle_seconds: Option<Spanned<u64>>,
+}
+
+impl<'de> Deserialize<'de> for RawInstances {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InstancesVisitor)
+    }
+}
+
+/// By hand for the same reason as [`TimingVisitor`].
+struct InstancesVisitor;
+
+impl<'de> Visitor<'de> for InstancesVisitor {
+    type Value = RawInstances;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fresh, or a map of warm, maxReconciles and idleSeconds")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<RawInstances, E> {
+        Ok(RawInstances::Named(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<RawInstances, E> {
+        Ok(RawInstances::Named(number.to_string()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawInstances, A::Error> {
+        RawWarm::deserialize(MapAccessDeserializer::new(map)).map(RawInstances::Warm)
     }
 }
 

@@ -377,3 +377,38 @@ fn draining_ends_before_the_grace_period_does() {
     assert!(text.starts_with("conf/polyreme.yaml:7:28: ownership.drainTimeout 30s is not below"), "{text}");
     assert!(text.contains("raise shutdownGracePeriod"), "{text}");
 }
+
+#[test]
+fn instances_are_fresh_unless_some_are_kept_warm() {
+    use polyreme_runtime::{Instances, Warm};
+    use std::time::Duration;
+
+    let instances = |line: &str| parse(&with(line)).unwrap().controllers[0].instances;
+    assert_eq!(parse(SMALLEST).unwrap().controllers[0].instances, Instances::Fresh);
+    assert_eq!(instances("instances: fresh"), Instances::Fresh);
+    let kept = Warm { count: 2, max_reconciles: 1_000, idle: Duration::from_secs(60) };
+    assert_eq!(instances("instances: { warm: 2 }"), Instances::Warm(kept));
+    let kept = Warm { count: 1, max_reconciles: 50, idle: Duration::from_secs(5) };
+    let written = "instances: { warm: 1, maxReconciles: 50, idleSeconds: 5 }";
+    assert_eq!(instances(written), Instances::Warm(kept));
+}
+
+#[test]
+fn faults_in_instances_are_named_with_their_place_and_what_to_write() {
+    let fault = |line: &str, words: &[&str]| {
+        let text = message(&with(line));
+        assert!(text.starts_with("conf/polyreme.yaml:6:"), "{text}");
+        for word in words {
+            assert!(text.contains(word), "{word:?} is not in: {text}");
+        }
+    };
+    fault("instances: frsh", &["unknown instances \"frsh\"", "did you mean \"fresh\"", "{warm: 2}"]);
+    fault("instances: 2", &["unknown instances \"2\"", "{warm: 2}"]);
+    fault("instances: { warm: 0 }", &["instances.warm: 0 is outside 1 to 1024"]);
+    fault("instances: { warm: 5 }", &["instances.warm 5 is more than workers 4", "raise workers"]);
+    fault("instances: { warm: 1, idleSeconds: 0 }", &["instances.idleSeconds: 0 is outside 1 to 86400"]);
+    fault("instances: { warm: 1, idleSeconds: 1m }", &["found `1m", "whole number"]);
+    fault("instances: { warm: 1, maxReconcile: 5 }", &["maxReconcile", "did you mean \"maxReconciles\""]);
+    fault("instances: { maxReconciles: 5 }", &["warm"]);
+    fault("instances: [warm]", &["fresh, or a map of warm, maxReconciles and idleSeconds"]);
+}

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use polyreme_runtime::wit::reconciler::Manifest;
-use polyreme_runtime::{CallError, Engine, LoadError, Module, Session};
+use polyreme_runtime::{CallError, Engine, LoadError, Module, NoRoom, Session};
 use tracing::{Instrument, info_span};
 
 use super::plan::{ManifestError, Plan};
@@ -19,6 +19,9 @@ pub enum StartError {
     /// The module is missing, damaged, or not made for this host.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The engine has no room for the instances to be kept warm.
+    #[error(transparent)]
+    Instances(#[from] NoRoom),
     /// `describe` failed.
     #[error(transparent)]
     Describe(#[from] CallError),
@@ -49,6 +52,7 @@ pub struct Loaded {
 pub async fn load(engine: &Engine, config: &ControllerConfig) -> Result<Loaded, StartError> {
     let ModuleSource::File(path) = &config.module;
     let module = engine.load(&config.name, path.as_path(), config.limits.for_runtime()).await?;
+    let module = module.with_instances(config.instances)?;
     let session = Session::for_describe(config.settings_json(), Arc::new(GuestLog));
     let span = info_span!("describe", controller = config.name);
     let manifest = module.describe(session).instrument(span).await?;

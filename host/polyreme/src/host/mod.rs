@@ -111,6 +111,17 @@ async fn connect(mut cluster: kube::Config, metrics: &Metrics) -> anyhow::Result
     Ok(client)
 }
 
+/// The engine that the modules of a configuration need: a place for each worker. A warm instance needs none
+/// of its own: one is made only when none is idle, so no controller ever has more than its workers.
+#[must_use]
+pub fn engine_config(config: &HostConfig) -> EngineConfig {
+    let workers = config.controllers.iter().fold(0_u32, |sum, one| sum.saturating_add(one.workers));
+    EngineConfig {
+        cache_dir: config.cache_dir.clone(),
+        max_instances: workers.saturating_add(SPARE_INSTANCES),
+    }
+}
+
 impl Host {
     fn new(
         config: HostConfig,
@@ -119,18 +130,13 @@ impl Host {
         metrics: Metrics,
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
-        let workers: u32 = config.controllers.iter().map(|controller| controller.workers).sum();
-        let engine = EngineConfig {
-            cache_dir: config.cache_dir.clone(),
-            max_instances: workers.saturating_add(SPARE_INSTANCES),
-        };
         let (events, publish_events) = EventSink::new(client.clone());
         let mut background = JoinSet::new();
         background.spawn(publish_events);
         Ok(Self {
             events,
             background: Mutex::new(background),
-            engine: Engine::new(engine).context("failed to start the WebAssembly engine")?,
+            engine: Engine::new(engine_config(&config)).context("failed to start the WebAssembly engine")?,
             config,
             client,
             caches: Arc::default(),

@@ -137,6 +137,7 @@ async fn wait_for_lists(host: &Host, config: &ControllerConfig, caches: &[Arc<Ca
 fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controller {
     let Parts { module, manifest, lane, labels, primaries, caches, queue } = parts;
     let module_metrics = host.metrics.module(&config.name);
+    host.metrics.instances(&config.name, module.instances());
     let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
     let api = ControllerApi {
         client: host.client.clone(),

@@ -16,6 +16,7 @@
 mod cache;
 mod client;
 mod controller;
+mod instances;
 mod module;
 mod ownership;
 mod process;
@@ -24,6 +25,7 @@ mod text;
 
 use std::sync::Arc;
 
+use polyreme_runtime::InstanceCounters;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -87,6 +89,7 @@ struct Inner {
     rings: ownership::Families,
     leading: Family<NameLabel, Gauge>,
     guests: Arc<GuestSeries>,
+    instances: Arc<instances::InstanceSeries>,
 }
 
 impl Default for Metrics {
@@ -106,6 +109,8 @@ impl Metrics {
         registry.register_collector(Box::new(process::ProcessCollector::new()));
         let guests = Arc::new(GuestSeries::default());
         registry.register_collector(Box::new(Arc::clone(&guests)));
+        let instances = Arc::new(instances::InstanceSeries::default());
+        registry.register_collector(Box::new(Arc::clone(&instances)));
         let inner = Inner {
             controllers: controller::Families::register(&mut registry),
             queues: queue::Families::register(&mut registry),
@@ -115,6 +120,7 @@ impl Metrics {
             rings: ownership::Families::register(&mut registry),
             leading,
             guests,
+            instances,
             registry,
         };
         Self { inner: Arc::new(inner) }
@@ -137,6 +143,11 @@ impl Metrics {
     #[must_use]
     pub fn module(&self, controller: &str) -> ModuleMetrics {
         self.inner.modules.module(controller)
+    }
+
+    /// Shows what the runtime counts of the instances of one controller's module.
+    pub fn instances(&self, controller: &str, counters: Arc<InstanceCounters>) {
+        self.inner.instances.add(controller, counters);
     }
 
     /// Handles of the cache of one kind.

@@ -63,7 +63,6 @@ fn host_call_seconds() -> Histogram {
 
 #[derive(Debug)]
 pub(super) struct Families {
-    instantiations: Family<ControllerLabel, Counter>,
     traps: Family<TrapLabels, Counter>,
     cpu: Family<ControllerLabel, SecondsCounter>,
     memory: Family<ControllerLabel, Gauge>,
@@ -76,7 +75,6 @@ pub(super) struct Families {
 impl Families {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let families = Self {
-            instantiations: Family::default(),
             traps: Family::default(),
             cpu: Family::default(),
             memory: Family::default(),
@@ -91,8 +89,6 @@ impl Families {
     }
 
     fn register_guest(&self, registry: &mut Registry) {
-        let help = "Instances made of the module";
-        registry.register("polyreme_guest_instantiations", help, self.instantiations.clone());
         let help = "Instances lost to a trap or to a limit";
         registry.register("polyreme_guest_traps", help, self.traps.clone());
         let help = "Seconds of CPU spent in the module's code";
@@ -120,7 +116,6 @@ impl Families {
         };
         ModuleMetrics {
             controller: controller.to_owned(),
-            instantiations: self.instantiations.get_or_create_owned(&label),
             traps: TrapKind::ALL.map(trap),
             cpu: self.cpu.get_or_create_owned(&label),
             memory: self.memory.get_or_create_owned(&label),
@@ -136,7 +131,6 @@ impl Families {
 #[derive(Clone, Debug)]
 pub struct ModuleMetrics {
     controller: String,
-    instantiations: Counter,
     traps: [Counter; TrapKind::ALL.len()],
     cpu: SecondsCounter,
     memory: Gauge,
@@ -147,11 +141,6 @@ pub struct ModuleMetrics {
 }
 
 impl ModuleMetrics {
-    /// An instance was made.
-    pub fn instantiated(&self) {
-        self.instantiations.inc();
-    }
-
     /// An instance was lost.
     pub fn trapped(&self, kind: TrapKind) {
         for (known, counter) in TrapKind::ALL.iter().zip(&self.traps) {

@@ -22,6 +22,7 @@ fn filled() -> Metrics {
     module.host_call("get", Duration::from_micros(3));
     module.denied("delete");
     module.cpu(Duration::from_millis(1500));
+    metrics.instances("website", Arc::default());
     metrics.cache("apps/v1", "Deployment").set(2, 4096);
     metrics.watch("apps/v1", "Deployment").failed();
     let ring = metrics.ring("default");
@@ -70,6 +71,11 @@ fn every_name_that_dashboards_know_comes_out_exactly() {
         "polyreme_handover_seconds_bucket{le=\"0.05\",ring=\"default\",direction=\"in\"} 342",
         "polyreme_overlap_violations_total{ring=\"default\"} 0",
         "polyreme_guest_instantiations_total{controller=\"website\"} 0",
+        "polyreme_guest_instance_reuses_total{controller=\"website\"} 0",
+        "polyreme_guest_instances_idle{controller=\"website\"} 0",
+        "polyreme_guest_instances_retired_total{controller=\"website\",reason=\"reconciles\"} 0",
+        "polyreme_guest_instances_retired_total{controller=\"website\",reason=\"idle\"} 0",
+        "polyreme_guest_instances_retired_total{controller=\"website\",reason=\"surplus\"} 0",
         "polyreme_guest_traps_total{controller=\"website\",kind=\"memory\"} 0",
         "polyreme_guest_cpu_seconds_total{controller=\"website\"} 1.5",
         "polyreme_guest_memory_high_water_bytes{controller=\"website\"} 0",

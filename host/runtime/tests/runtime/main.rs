@@ -15,6 +15,7 @@ mod calls;
 mod concurrency;
 mod faults;
 mod guest;
+mod instances;
 mod limits;
 mod loading;
 mod session;

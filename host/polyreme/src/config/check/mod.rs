@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_saphyr::{Location, Spanned};
 
+mod instances;
 mod ownership;
 
 use super::error::suggestion;
@@ -84,9 +85,11 @@ impl Checker {
         let raw = raw.value;
         self.dns_label("controller name", &raw.name);
         let settings_place = raw.settings.as_ref().map(|settings| self.place(settings.referenced));
+        let workers = self.number("workers", raw.workers, WORKERS);
         ControllerConfig {
             module: self.module(&raw.module),
-            workers: self.number("workers", raw.workers, WORKERS),
+            workers,
+            instances: self.instances(raw.instances, workers),
             settings: self.settings(raw.settings),
             grants: self.each(raw.grants.unwrap_or_default(), Self::grant),
             limits: self.limits(raw.limits.unwrap_or_default()),
