@@ -11,4 +11,5 @@ mod ownership;
 mod ownership_figures;
 mod restarts;
 mod scale;
+mod sdk_cases;
 mod webhosting;

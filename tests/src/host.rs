@@ -118,7 +118,15 @@ impl Host {
     /// # Errors
     /// With the end of its log when it does not become ready.
     pub async fn start(server: &Server, configuration: &Value) -> Result<Self> {
-        let mut host = Self::launch(server, configuration)?;
+        Self::start_with(server, configuration, &[]).await
+    }
+
+    /// The same with more arguments of `polyreme run`.
+    ///
+    /// # Errors
+    /// With the end of its log when it does not become ready.
+    pub async fn start_with(server: &Server, configuration: &Value, arguments: &[&str]) -> Result<Self> {
+        let mut host = Self::launch_with(server, configuration, arguments)?;
         host.wait_until_ready().await?;
         Ok(host)
     }
@@ -128,13 +136,17 @@ impl Host {
     /// # Errors
     /// When the process cannot be started.
     pub fn launch(server: &Server, configuration: &Value) -> Result<Self> {
+        Self::launch_with(server, configuration, &[])
+    }
+
+    fn launch_with(server: &Server, configuration: &Value, arguments: &[&str]) -> Result<Self> {
         let context = (server.kind() == Kind::Real).then_some(Self::USER);
         let mut configuration = configuration.clone();
         if configuration["ownership"].is_null() {
             configuration["ownership"] =
                 json!({ "ring": server.ring(), "namespace": "default", "timing": "fast" });
         }
-        Self::launch_as(server.kubeconfig(), context, &configuration)
+        Self::launch_at_free_port(server.kubeconfig(), context, &configuration, arguments)
     }
 
     /// The user that a host is on a real server.
@@ -145,11 +157,20 @@ impl Host {
     /// # Errors
     /// When the process cannot be started.
     pub fn launch_as(kubeconfig: &Path, context: Option<&str>, configuration: &Value) -> Result<Self> {
+        Self::launch_at_free_port(kubeconfig, context, configuration, &[])
+    }
+
+    fn launch_at_free_port(
+        kubeconfig: &Path,
+        context: Option<&str>,
+        configuration: &Value,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let admin = free_port()?;
         let mut configuration = configuration.clone();
         configuration["admin"] = json!({ "address": format!("127.0.0.1:{admin}") });
-        let arguments: Vec<&str> =
-            context.map(|context| ["--context", context]).into_iter().flatten().collect();
+        let context = context.map(|context| ["--context", context]).into_iter().flatten();
+        let arguments: Vec<&str> = context.chain(arguments.iter().copied()).collect();
         Self::launch_file(kubeconfig, &arguments, &configuration.to_string(), Some(admin))
     }
 
@@ -163,12 +184,7 @@ impl Host {
         identity: &str,
         configuration: &Value,
     ) -> Result<Self> {
-        let admin = free_port()?;
-        let mut configuration = configuration.clone();
-        configuration["admin"] = json!({ "address": format!("127.0.0.1:{admin}") });
-        let mut arguments = vec!["--identity", identity];
-        arguments.extend(context.map(|context| ["--context", context]).iter().flatten());
-        Self::launch_file(kubeconfig, &arguments, &configuration.to_string(), Some(admin))
+        Self::launch_at_free_port(kubeconfig, context, configuration, &["--identity", identity])
     }
 
     /// A host with this very text as its configuration, for texts that are wrong.

@@ -45,6 +45,7 @@ mod local;
 mod metrics;
 mod probes;
 mod recorder;
+pub mod sdk_cases;
 mod server;
 mod webhosting;
 

@@ -1,30 +1,48 @@
 //! Builds the workspace and its guests.
 //!
-//! A guest is a member with a `cdylib` target that depends on `polyreme-sdk`; nothing has
-//! to be registered here when one is added. `polyreme build` does the building: the way a
-//! user builds is the way that is tested.
+//! A guest in Rust is a member with a `cdylib` target that depends on `polyreme-sdk`; one in
+//! another language is a folder in one of [`PLACES`] with that language's own file
+//! ([`MANIFESTS`]). Nothing has to be registered here when one is added. `polyreme build`
+//! does the building: the way a user builds is the way that is tested.
+//!
+//! A guest whose language's tools are missing is left out: in its place there is a file
+//! `NAME.missing` that says how to install them, which tests report.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::{paths, progress, wasm_std};
 
-/// A guest crate of the workspace.
+/// Folders whose folders can be guests in another language than Rust. The part of a path
+/// below the first folder named here is the guest's name: `examples/webhosting/go` is
+/// `webhosting-go`.
+const PLACES: [(&str, &str); 4] =
+    [("tests", "sdk-cases"), ("examples", ""), ("examples", "webhosting"), ("host/runtime/examples", "")];
+
+/// What tells `polyreme build` the language of a folder.
+const MANIFESTS: [&str; 3] = ["go.mod", "pyproject.toml", "package.json"];
+
+/// Exit code of `polyreme build` when a language's tools are not installed.
+const NO_TOOLS: i32 = 3;
+
+/// What can be built into a component.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Guest {
     pub(crate) name: String,
     pub(crate) dir: PathBuf,
+    /// Its tools come with the workspace, so that it cannot be left out.
+    is_rust: bool,
 }
 
 /// `cargo xtask guests`.
 pub(crate) fn run() -> Result<()> {
     build_everything()?;
-    for guest in find()? {
-        println!("{}", output(&guest).display());
+    for guest in find()?.iter().filter(|guest| output(guest).is_file()) {
+        println!("{}", output(guest).display());
     }
     Ok(())
 }
@@ -70,7 +88,33 @@ pub(crate) fn program(name: &str) -> Command {
 pub(crate) fn build(guest: &Guest) -> Result<()> {
     let mut command = Command::new(paths::polyreme());
     command.arg("build").arg(&guest.dir).arg("-o").arg(output(guest)).current_dir(paths::root());
-    progress::step(&format!("build guest {}", guest.name), &mut command)
+    if guest.is_rust {
+        return progress::step(&format!("build guest {}", guest.name), &mut command);
+    }
+    eprintln!("… build guest {}", guest.name);
+    let built = command.stdin(Stdio::null()).output().context("failed to start polyreme build")?;
+    if !built.status.success() {
+        // What was built before is not what is there now.
+        let _ = fs::remove_file(output(guest));
+    }
+    note_in(&output(guest).with_extension("missing"), &built, &guest.name)
+}
+
+/// Keeps in mind that a guest could not be built, when that is for want of tools.
+fn note_in(note: &Path, built: &Output, name: &str) -> Result<()> {
+    // An earlier one is not true any more.
+    let _ = fs::remove_file(note);
+    let told = String::from_utf8_lossy(&built.stderr);
+    if built.status.success() {
+        eprintln!("✔ build guest {name}");
+        return Ok(());
+    }
+    if built.status.code() != Some(NO_TOOLS) {
+        bail!("failed to build guest {name}: polyreme build ended with {}\n{told}", built.status);
+    }
+    let remedy = told.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&told);
+    eprintln!("✘ guest {name} is left out: {remedy}");
+    fs::write(note, remedy).with_context(|| format!("failed to write {}", note.display()))
 }
 
 /// Where a guest's component is put.
@@ -78,8 +122,31 @@ pub(crate) fn output(guest: &Guest) -> PathBuf {
     paths::guests().join(format!("{}.wasm", guest.name))
 }
 
-/// Every guest of the workspace.
+/// Every guest of the repository, those in Rust first.
 pub(crate) fn find() -> Result<Vec<Guest>> {
+    let mut guests = find_rust()?;
+    for (root, below) in PLACES {
+        guests.extend(find_others(&paths::root().join(root), below)?);
+    }
+    Ok(guests)
+}
+
+/// The folders of a place that another language's tool would take for a project.
+fn find_others(root: &Path, below: &str) -> Result<Vec<Guest>> {
+    let place = root.join(below);
+    let entries = fs::read_dir(&place).with_context(|| format!("failed to list {}", place.display()))?;
+    let is_project = |dir: &PathBuf| MANIFESTS.iter().any(|file| dir.join(file).is_file());
+    let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_project).collect();
+    dirs.sort();
+    let guest = |dir: PathBuf| {
+        let path = dir.strip_prefix(root).unwrap_or(&dir);
+        let parts = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        Guest { name: parts.collect::<Vec<_>>().join("-"), dir, is_rust: false }
+    };
+    Ok(dirs.into_iter().map(guest).collect())
+}
+
+fn find_rust() -> Result<Vec<Guest>> {
     let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()
@@ -126,7 +193,7 @@ impl Package {
 
     fn into_guest(self) -> Guest {
         let dir = self.manifest_path.parent().unwrap_or(Path::new(".")).to_owned();
-        Guest { name: self.name, dir }
+        Guest { name: self.name, dir, is_rust: true }
     }
 }
 
@@ -151,6 +218,35 @@ mod tests {
         ];
         let metadata = serde_json::json!({ "packages": packages }).to_string();
         let found = guests_of(metadata.as_bytes()).unwrap();
-        assert_eq!(found, [Guest { name: "hello".into(), dir: "/src/hello".into() }]);
+        assert_eq!(found, [Guest { name: "hello".into(), dir: "/src/hello".into(), is_rust: true }]);
+    }
+
+    #[test]
+    fn a_folder_with_the_file_of_a_language_is_a_guest_named_by_its_path() {
+        let root = tempfile::tempdir().unwrap();
+        for (dir, file) in
+            [("cases/go", "go.mod"), ("cases/rust", "Cargo.toml"), ("cases/js", "package.json")]
+        {
+            fs::create_dir_all(root.path().join(dir)).unwrap();
+            fs::write(root.path().join(dir).join(file), "").unwrap();
+        }
+        let found = find_others(root.path(), "cases").unwrap();
+        let names: Vec<_> = found.iter().map(|guest| guest.name.as_str()).collect();
+        assert_eq!(names, ["cases-go", "cases-js"]);
+        assert!(found.iter().all(|guest| !guest.is_rust));
+    }
+
+    #[test]
+    fn only_missing_tools_leave_a_guest_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let ended = |code: i32| {
+            let script = format!("echo 'error: failed to find go: run x' >&2; exit {code}");
+            Command::new("sh").args(["-c", &script]).output().unwrap()
+        };
+        let note = dir.path().join("cases-go.missing");
+        note_in(&note, &ended(NO_TOOLS), "cases-go").unwrap();
+        assert_eq!(fs::read_to_string(&note).unwrap(), "failed to find go: run x");
+        assert!(note_in(&note, &ended(2), "cases-go").is_err());
+        assert!(!note.exists());
     }
 }

@@ -23,9 +23,6 @@ use crate::merge;
 use crate::query::Query;
 use crate::resource::{Object, Writable, decode, display, kind_of, reference};
 
-/// Objects per page of a list: one page of 2 KiB objects stays near 1 MiB.
-const PAGE_SIZE: u32 = 500;
-
 /// The world of one reconcile.
 ///
 /// # Example
@@ -125,7 +122,7 @@ impl Context {
     pub fn list<T: Object + DeserializeOwned>(&self, query: &Query) -> Result<Vec<T>, Error> {
         let kind = kind_of::<T>();
         let whole = reference::<T>(query.namespace(), "list");
-        let mut wanted = query.contract(self.source, PAGE_SIZE);
+        let mut wanted = query.contract(self.source);
         let mut objects = Vec::new();
         loop {
             let page = self.host.list(&kind, &wanted);

@@ -1,6 +1,11 @@
 //! What a list selects.
 
+use std::num::NonZeroU32;
+
 use crate::bindings::polyreme::controller::kubernetes::{ListQuery, Source};
+
+/// Objects per page of a list: one page of 2 KiB objects stays near 1 MiB.
+const PAGE_SIZE: u32 = 500;
 
 /// Which objects [`crate::Context::list`] returns; everything in all namespaces unless
 /// narrowed.
@@ -17,6 +22,7 @@ pub struct Query {
     namespace: Option<String>,
     labels: String,
     fields: String,
+    page: Option<NonZeroU32>,
 }
 
 impl Query {
@@ -43,16 +49,23 @@ impl Query {
         self
     }
 
+    /// Asks the host for this many objects at a time instead of 500: for objects that are
+    /// large. All pages are listed; 0 leaves it as it is.
+    pub fn pages_of(mut self, objects: u32) -> Self {
+        self.page = NonZeroU32::new(objects);
+        self
+    }
+
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
     }
 
-    pub(crate) fn contract(&self, source: Source, limit: u32) -> ListQuery {
+    pub(crate) fn contract(&self, source: Source) -> ListQuery {
         ListQuery {
             namespace: self.namespace.clone(),
             label_selector: self.labels.clone(),
             field_selector: self.fields.clone(),
-            limit,
+            limit: self.page.map_or(PAGE_SIZE, NonZeroU32::get),
             continue_: None,
             source,
         }
