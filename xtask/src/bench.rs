@@ -7,12 +7,13 @@
 //! one JSON object with every figure, its goal and whether it holds.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::guests::{self, cargo};
-use crate::process;
+use crate::{paths, process};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,11 +33,24 @@ struct Bench {
 
 /// What measures.
 enum Program {
-    /// An example, given the path of a guest component if it measures one.
-    Example { package: &'static str, example: &'static str, guest: Option<&'static str> },
+    /// An example and what it is given.
+    Example { package: &'static str, example: &'static str, given: Given },
     /// A program of the tests crate that starts hosts.
     Hosts(&'static str),
 }
+
+/// What is built for an example and named on its command line.
+#[derive(Clone, Copy)]
+enum Given {
+    Nothing,
+    /// The component of one guest.
+    Guest(&'static str),
+    /// The folder of all guests, and where the picture goes.
+    Languages,
+}
+
+/// The picture of `cargo xtask bench languages`.
+const LANGUAGES_SVG: &str = "docs/bench-languages.svg";
 
 const BENCHES: &[Bench] = &[
     Bench {
@@ -45,13 +59,26 @@ const BENCHES: &[Bench] = &[
         program: Program::Example {
             package: "polyreme-runtime",
             example: "bench_dispatch",
-            guest: Some("dispatch-guest"),
+            given: Given::Guest("dispatch-guest"),
+        },
+    },
+    Bench {
+        name: "languages",
+        about: "the same reconcile in every language, fresh and warm; draws docs/bench-languages.svg",
+        program: Program::Example {
+            package: "polyreme-runtime",
+            example: "bench_dispatch",
+            given: Given::Languages,
         },
     },
     Bench {
         name: "ring",
         about: "balance, moves, cost of a step and size of what is written, for 2 to 100 members",
-        program: Program::Example { package: "polyreme-ownership", example: "bench_ring", guest: None },
+        program: Program::Example {
+            package: "polyreme-ownership",
+            example: "bench_ring",
+            given: Given::Nothing,
+        },
     },
     Bench {
         name: "memory",
@@ -64,7 +91,11 @@ const BENCHES: &[Bench] = &[
 const CHECK_MODEL: Bench = Bench {
     name: "check-model",
     about: "explores rings of several hosts at random",
-    program: Program::Example { package: "polyreme-ownership", example: "check_model", guest: None },
+    program: Program::Example {
+        package: "polyreme-ownership",
+        example: "check_model",
+        given: Given::Nothing,
+    },
 };
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -85,13 +116,10 @@ pub(crate) fn check_model(options: &ModelOptions) -> Result<()> {
 
 fn start(bench: &Bench, arguments: &[String]) -> Result<()> {
     let mut command = match bench.program {
-        Program::Example { package, example, guest } => {
+        Program::Example { package, example, given } => {
             let mut command = cargo();
             command.args(["run", "--release", "-p", package, "--example", example, "--"]);
-            if let Some(guest) = guest {
-                guests::build_everything()?;
-                command.arg(component(guest)?);
-            }
+            give(given, &mut command)?;
             command
         }
         Program::Hosts(name) => {
@@ -100,6 +128,22 @@ fn start(bench: &Bench, arguments: &[String]) -> Result<()> {
         }
     };
     process::run(bench.name, command.args(arguments))
+}
+
+fn give(given: Given, command: &mut Command) -> Result<()> {
+    match given {
+        Given::Nothing => {}
+        Given::Guest(guest) => {
+            guests::build_everything()?;
+            command.arg(component(guest)?);
+        }
+        Given::Languages => {
+            guests::build_everything()?;
+            command.arg("languages").arg(paths::guests());
+            command.arg("--svg").arg(paths::root().join(LANGUAGES_SVG));
+        }
+    }
+    Ok(())
 }
 
 fn find(name: &str) -> Result<&'static Bench> {

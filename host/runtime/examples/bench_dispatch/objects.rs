@@ -1,176 +1,63 @@
-//! `cargo xtask bench dispatch`: what one reconcile costs beside the same work natively.
-//!
-//! ```sh
-//! cargo run --release -p polyreme-runtime --example bench_dispatch -- dispatch-guest.wasm
-//! ```
-//!
-//! Each measured call is a whole [`Module::reconcile`]: a fresh instance, the object passed
-//! in, one read that the session answers from memory, the result passed out. The native
-//! side decodes the same texts with the same types and decides by the same function. The
-//! two alternate, so that whatever else the machine does meets both.
-//!
-//! A table for people goes first; the last line is one JSON object for scripts.
+//! What is reconciled: a settled Deployment, and a session whose cache holds its ConfigMap.
 
-use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use dispatch_guest::{CHECKSUM, checksum, reconcile_natively};
+use dispatch_guest::{VERSION, reconcile_natively};
 use polyreme_runtime::wit::kubernetes::{
     DeleteOptions, ListQuery, Page, PatchType, Source, WriteOptions, Written,
 };
 use polyreme_runtime::wit::log::Level;
 use polyreme_runtime::wit::reconciler::{Action, Request};
 use polyreme_runtime::wit::types::{Error, Kind, ObjectRef, Reason};
-use polyreme_runtime::{Engine, EngineConfig, Kubernetes, Limits, Log, Module, Session};
+use polyreme_runtime::{CallStats, Kubernetes, Log, Module, Session};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::sync::Barrier;
 
-/// Calls before measuring: caches fill, the pool is touched.
-const WARM_UP: usize = 2_000;
-/// Measured calls.
-const CALLS: usize = 20_000;
+use crate::Failure;
 
-/// Goals of issue 3.
-const GOAL_P50_US: f64 = 50.0;
-const GOAL_P99_US: f64 = 200.0;
-const GOAL_RATIO: f64 = 2.0;
-
-type Failure = Box<dyn std::error::Error>;
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let Some(path) = std::env::args().nth(1) else {
-        eprintln!("usage: bench_dispatch COMPONENT.wasm");
-        return ExitCode::from(2);
-    };
-    match measure(Path::new(&path)).await {
-        Ok(samples) => {
-            report(&samples);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("failed to measure: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Times of both sides, each sorted.
-struct Samples {
-    object_bytes: usize,
-    guest: Vec<Duration>,
-    guest_cpu: Vec<Duration>,
-    native: Vec<Duration>,
-}
-
-async fn measure(path: &Path) -> Result<Samples, Failure> {
-    let engine = Engine::new(EngineConfig::default())?;
-    let module = engine.load("dispatch", path, Limits::default()).await?;
-    let objects = Objects::new()?;
-    for _ in 0..WARM_UP {
-        run_guest(&module, &objects).await?;
-        run_natively(&objects)?;
-    }
-    let mut samples = Samples {
-        object_bytes: objects.deployment.len(),
-        guest: Vec::with_capacity(CALLS),
-        guest_cpu: Vec::with_capacity(CALLS),
-        native: Vec::with_capacity(CALLS),
-    };
-    for _ in 0..CALLS {
-        let started = Instant::now();
-        let cpu_time = run_guest(&module, &objects).await?;
-        samples.guest.push(started.elapsed());
-        samples.guest_cpu.push(cpu_time);
-        let started = Instant::now();
-        run_natively(&objects)?;
-        samples.native.push(started.elapsed());
-    }
-    samples.guest.sort_unstable();
-    samples.guest_cpu.sort_unstable();
-    samples.native.sort_unstable();
-    Ok(samples)
-}
-
-async fn run_guest(module: &Module, objects: &Objects) -> Result<Duration, Failure> {
-    let (verdict, stats) = module.reconcile(objects.request(), objects.session()).await?;
-    match verdict {
-        Ok(Action::Done) => Ok(stats.cpu_time),
-        other => Err(format!("the guest found something to do: {other:?}").into()),
-    }
-}
-
-fn run_natively(objects: &Objects) -> Result<(), Failure> {
-    let current = objects.deployment.as_str().to_owned();
-    let settled = reconcile_natively(&current, |_| objects.api.config.clone())?;
-    settled.then_some(()).ok_or_else(|| "the native function found something to do".into())
-}
-
-fn percentile(sorted: &[Duration], percent: usize) -> f64 {
-    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    let sample = sorted.get(at).copied().unwrap_or_default();
-    sample.as_secs_f64() * 1e6
-}
-
-fn report(samples: &Samples) {
-    let rows = [
-        ("reconcile in WASM", &samples.guest),
-        ("  of it on the guest's CPU", &samples.guest_cpu),
-        ("the same natively", &samples.native),
-    ];
-    println!("one reconcile of a {} byte object with one cached read,", samples.object_bytes);
-    println!("{CALLS} calls, each in a fresh instance, after {WARM_UP} to warm up\n");
-    println!("{:<28} {:>10} {:>10} {:>10}", "µs", "p50", "p90", "p99");
-    for (name, sorted) in rows {
-        let [p50, p90, p99] = [50, 90, 99].map(|percent| percentile(sorted, percent));
-        println!("{name:<28} {p50:>10.1} {p90:>10.1} {p99:>10.1}");
-    }
-    println!("\n{}", figures(samples));
-}
-
-/// The line for scripts.
-fn figures(samples: &Samples) -> Value {
-    let (p50, p99) = (percentile(&samples.guest, 50), percentile(&samples.guest, 99));
-    let native = percentile(&samples.native, 50);
-    json!({"bench": "dispatch", "figures": [
-        figure("reconcile p50", p50, "us", Some(GOAL_P50_US)),
-        figure("reconcile p99", p99, "us", Some(GOAL_P99_US)),
-        figure("native p50", native, "us", None),
-        figure("native p99", percentile(&samples.native, 99), "us", None),
-        figure("reconcile p50 / native p50", p50 / native, "ratio", Some(GOAL_RATIO)),
-    ]})
-}
-
-fn figure(name: &str, value: f64, unit: &str, goal: Option<f64>) -> Value {
-    let value = (value * 100.0).round() / 100.0;
-    json!({
-        "name": name, "value": value, "unit": unit, "goal": goal, "better": "lower",
-        "holds": goal.map(|goal| value <= goal),
-    })
-}
+/// `metadata.resourceVersion` of everything.
+const RESOURCE_VERSION: &str = "184467";
 
 /// What is reconciled, and the session that knows it.
-struct Objects {
+pub(crate) struct Objects {
     deployment: String,
     api: Arc<Cache>,
     template: Session,
 }
 
 impl Objects {
-    fn new() -> Result<Self, Failure> {
-        let config = config_map();
-        let checksum = checksum(&serde_json::from_value(config.clone())?);
-        let api = Arc::new(Cache { config: config.to_string() });
-        let template =
-            Session { kubernetes: api.clone(), ..Session::for_describe("{}".into(), Arc::new(Quiet)) };
-        Ok(Self { deployment: deployment(&checksum).to_string(), api, template })
+    pub(crate) fn new() -> Self {
+        Self::with_gate(None)
     }
 
-    fn session(&self) -> Session {
-        self.template.clone()
+    /// The cached read answers when as many reads as the gate wants are under way.
+    pub(crate) fn with_gate(gate: Option<Barrier>) -> Self {
+        let api = Arc::new(Cache { config: config_map().to_string(), gate });
+        let template =
+            Session { kubernetes: api.clone(), ..Session::for_describe("{}".into(), Arc::new(Quiet)) };
+        Self { deployment: deployment().to_string(), api, template }
+    }
+
+    /// Bytes of the object under reconcile.
+    pub(crate) fn bytes(&self) -> usize {
+        self.deployment.len()
+    }
+
+    /// One reconcile by the guest, which must find nothing to do.
+    pub(crate) async fn reconcile(&self, module: &Module) -> Result<CallStats, Failure> {
+        let (verdict, stats) = module.reconcile(self.request(), self.template.clone()).await?;
+        match verdict {
+            Ok(Action::Done) => Ok(stats),
+            other => Err(format!("the guest found something to do: {other:?}").into()),
+        }
+    }
+
+    /// The same work by a native function.
+    pub(crate) fn reconcile_natively(&self) -> Result<(), Failure> {
+        let current = self.deployment.as_str().to_owned();
+        let settled = reconcile_natively(&current, |_| self.api.config.clone())?;
+        settled.then_some(()).ok_or_else(|| "the native function found something to do".into())
     }
 
     fn request(&self) -> Request {
@@ -192,7 +79,7 @@ impl Objects {
 
 fn metadata(name: &str) -> Value {
     json!({
-        "name": name, "namespace": "project-foo", "generation": 3, "resourceVersion": "184467",
+        "name": name, "namespace": "project-foo", "generation": 3, "resourceVersion": RESOURCE_VERSION,
         "uid": "5f0d9c1e-6a52-4c1b-9a3f-0c2f8f4f7d11", "creationTimestamp": "2026-01-01T00:00:00Z",
         "labels": {"app": "website", "website": "kubecon", "server": name, "managed-by": "webhosting-operator"},
         "ownerReferences": [{
@@ -208,7 +95,7 @@ fn metadata(name: &str) -> Value {
     })
 }
 
-fn deployment(checksum: &str) -> Value {
+fn deployment() -> Value {
     let name = "kubecon-3f2a1c";
     let labels = json!({"app": "website", "server": name});
     let mount =
@@ -224,7 +111,7 @@ fn deployment(checksum: &str) -> Value {
             "replicas": 1, "revisionHistoryLimit": 2, "selector": {"matchLabels": labels},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
             "template": {
-                "metadata": {"labels": labels, "annotations": {CHECKSUM: checksum}},
+                "metadata": {"labels": labels, "annotations": {VERSION: RESOURCE_VERSION}},
                 "spec": {
                     "containers": [{
                         "name": "nginx", "image": "nginx:1.27-alpine", "imagePullPolicy": "IfNotPresent",
@@ -260,6 +147,7 @@ fn config_map() -> Value {
 /// A cache with one object.
 struct Cache {
     config: String,
+    gate: Option<Barrier>,
 }
 
 fn unexpected() -> Error {
@@ -269,6 +157,9 @@ fn unexpected() -> Error {
 #[async_trait]
 impl Kubernetes for Cache {
     async fn get(&self, _: ObjectRef, _: Source) -> Result<String, Error> {
+        if let Some(gate) = &self.gate {
+            gate.wait().await;
+        }
         Ok(self.config.clone())
     }
 
