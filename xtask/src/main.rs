@@ -14,6 +14,7 @@ mod kube;
 mod paths;
 mod process;
 mod progress;
+mod sdks;
 mod signal;
 mod stop;
 mod suite;

@@ -2,7 +2,8 @@
 //!
 //! Both build everything, start a supervised server and tell the tests crate about it
 //! through the environment; its harness documents each variable. `test` runs every test of
-//! the workspace, `e2e` only the suite that has something to say about a cluster.
+//! the workspace and the native tests of the SDKs that are not in Rust, `e2e` only the suite
+//! that has something to say about a cluster.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use crate::guests::{self, cargo};
 use crate::kube::{self, Cluster};
 use crate::supervise::{Server, Supervised};
-use crate::{paths, process, wait};
+use crate::{paths, process, sdks, wait};
 
 /// A debug build on a busy machine.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -38,6 +39,10 @@ struct Environment<'a> {
 }
 
 pub(crate) fn test(options: &Options) -> Result<()> {
+    // What a filter names is for cargo's tests.
+    if options.filter.is_none() {
+        sdks::test()?;
+    }
     guests::build_everything()?;
     let server = LocalServer::start()?;
     let environment = Environment {

@@ -1,0 +1,217 @@
+/** What a reconcile can do, on the fake: objects, permissions, clean-up, reports. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  ConflictError,
+  InvalidError,
+  NotFoundError,
+  NotGrantedError,
+  child,
+  defineController,
+  kind,
+  kinds,
+  object,
+} from "@polyreme/sdk";
+import { Fake } from "@polyreme/sdk/testing";
+
+const Site = kind("example.com/v1", "Site");
+const CONFIG_MAPS = { kind: kinds.ConfigMap, verbs: ["get", "list", "patch", "update"] };
+
+/** A cluster with one Site, reconciled by this function. */
+function fake(reconcile, { settings, ...definition } = {}) {
+  const owns = [kinds.ConfigMap, kinds.Secret];
+  const controller = defineController({
+    name: "site",
+    primary: Site,
+    owns,
+    reconcile: (ctx, site) => void reconcile(ctx, site),
+    ...definition,
+  });
+  const site = object(Site, { name: "page", namespace: "shop", spec: { theme: "dark" } });
+  return new Fake(controller, { settings }).add(site);
+}
+
+const writes = (cluster) => cluster.takeWrites().map(String);
+
+test("an apply makes, changes and removes fields, and then is no write", () => {
+  const data = { a: "1", b: "2" };
+  const cluster = fake((ctx, site) => ctx.apply(child(site, kinds.ConfigMap, "c", { data })));
+  cluster.reconcile("shop/page");
+  delete data.b;
+  cluster.reconcile("shop/page");
+  assert.deepEqual(cluster.get(kinds.ConfigMap, "shop/c").data, { a: "1" });
+  assert.deepEqual(writes(cluster), ["apply ConfigMap shop/c", "apply ConfigMap shop/c"]);
+  cluster.reconcile("shop/page");
+  assert.deepEqual(writes(cluster), []);
+});
+
+test("applyAll tries everything and throws the first failure", () => {
+  const cluster = fake((ctx, site) => ctx.applyAll(["a", "b", "c"].map((name) => child(site, kinds.ConfigMap, name))));
+  cluster.failNext("apply", kinds.ConfigMap, "invalid");
+  assert.throws(() => cluster.reconcile("shop/page"), (error) => {
+    assert(error instanceof InvalidError);
+    assert.equal(error.message, "failed to apply ConfigMap shop/a: invalid: injected by the test");
+    return true;
+  });
+  assert.deepEqual(cluster.list(kinds.ConfigMap).map((one) => one.metadata.name), ["b", "c"]);
+});
+
+test("an update of an old version is a conflict", () => {
+  const cluster = fake(
+    (ctx) => {
+      const held = ctx.get(kinds.ConfigMap, "c");
+      ctx.mergePatch(held, { data: { n: "1" } });
+      ctx.update(held);
+    },
+    { asks: [CONFIG_MAPS] },
+  ).add(object(kinds.ConfigMap, { name: "c", namespace: "shop" }));
+  assert.throws(() => cluster.reconcile("shop/page"), ConflictError);
+});
+
+test("what is not there is null or an error", () => {
+  const cluster = fake((ctx) => {
+    assert.equal(ctx.getOpt(kinds.ConfigMap, "c"), null);
+    assert.equal(ctx.deleteNamed(kinds.ConfigMap, "c"), false);
+    ctx.get(kinds.ConfigMap, "c");
+  });
+  assert.throws(() => cluster.reconcile("shop/page"), (error) => {
+    assert(error instanceof NotFoundError);
+    assert.deepEqual([error.reason, error.verb, error.terminal], ["not-found", "get", false]);
+    return true;
+  });
+});
+
+test("only this incarnation is deleted", () => {
+  const cluster = fake((ctx) => {
+    const held = ctx.get(kinds.ConfigMap, "c");
+    const another = { ...held, metadata: { ...held.metadata, uid: "another" } };
+    assert.throws(() => ctx.delete(another), ConflictError);
+    assert.equal(ctx.delete(held), true);
+  });
+  cluster.add(child(cluster.get(Site, "shop/page"), kinds.ConfigMap, "c"));
+  cluster.reconcile("shop/page");
+  assert.deepEqual(writes(cluster), ["delete ConfigMap shop/c"]);
+});
+
+test("lists select by namespace, label and field", () => {
+  const found = {};
+  const cluster = fake(
+    (ctx) => {
+      const names = (query) => ctx.list(kinds.ConfigMap, query).map((one) => one.metadata.name);
+      found.labels = names({ labels: "tier in (a, b),!old" });
+      found.fields = names({ namespace: "shop", fields: "data.k!=v" });
+    },
+    { asks: [CONFIG_MAPS] },
+  );
+  const add = (name, labels, k) =>
+    cluster.add(object(kinds.ConfigMap, { name, namespace: "shop", metadata: { labels }, data: { k } }));
+  add("x", { tier: "a" }, "v");
+  add("y", { tier: "b", old: "yes" }, "y");
+  add("z", { tier: "c" }, "z");
+  cluster.add(object(kinds.ConfigMap, { name: "elsewhere", namespace: "other" }));
+  cluster.reconcile("shop/page");
+  assert.deepEqual(found, { labels: ["x"], fields: ["y", "z"] });
+});
+
+test("a dry run changes nothing, and the object comes back when asked for", () => {
+  const cluster = fake((ctx, site) => {
+    const wanted = child(site, kinds.ConfigMap, "c", { data: { a: "1" } });
+    const written = ctx.apply(wanted, { dryRun: true, wantObject: true });
+    assert.equal(written.changed, true);
+    assert.deepEqual(written.object.data, { a: "1" });
+    assert.equal(ctx.apply(wanted).object, null);
+  });
+  cluster.reconcile("shop/page");
+  assert.deepEqual(writes(cluster), ["apply ConfigMap shop/c"]);
+});
+
+function refused(call) {
+  let message;
+  assert.throws(() => fake(call).reconcile("shop/page"), (error) => {
+    assert(error instanceof NotGrantedError && error.terminal);
+    message = error.message;
+    return true;
+  });
+  return message;
+}
+
+test("what is not asked for is refused with the remedy", () => {
+  const words = refused((ctx) => ctx.get(kinds.Deployment, "d"));
+  assert.match(words, /may not get Deployment shop\/d: ask for it: `asks: \[/);
+});
+
+test("an owned kind is for children only, and owning secrets is not enough", () => {
+  const stranger = object(kinds.ConfigMap, { name: "c", namespace: "shop" });
+  assert.match(refused((ctx) => ctx.apply(stranger)), /child\(obj, kind, name\)/);
+  refused((ctx, site) => ctx.apply(child(site, kinds.Secret, "s")));
+});
+
+test("the spec of the primary is not the controller's", () => {
+  refused((ctx, site) => ctx.mergePatch(site, { spec: { theme: "light" } }));
+});
+
+test("a status is written where it differs and otherwise not", () => {
+  const cluster = fake((ctx, site) => ctx.patchStatus(site, { url: "u", none: undefined }));
+  cluster.edit(Site, "shop/page", (site) => {
+    site.status = { url: "old", gone: 1 };
+  });
+  cluster.settle("shop/page");
+  assert.deepEqual(cluster.get(Site, "shop/page").status, { url: "u" });
+  const [write, ...rest] = cluster.takeWrites();
+  assert.deepEqual([String(write), write.body], ["patch Site/status shop/page", { status: { url: "u", gone: null } }]);
+  assert.deepEqual(rest, []);
+});
+
+test("the finalizer comes first and goes last", () => {
+  const phases = [];
+  const cluster = fake((ctx, site) => {
+    phases.push(ctx.finalizer(site, "example.com/dns"));
+    if (phases.at(-1) === "cleanup") ctx.finalized(site, "example.com/dns");
+  });
+  cluster.settle("shop/page");
+  cluster.remove(Site, "shop/page");
+  cluster.settle("shop/page");
+  assert.deepEqual(phases, ["apply", "apply", "cleanup"]);
+  assert.equal(cluster.find(Site, "shop/page"), null);
+});
+
+test("an object that is gone is told to `deleted`, and takes its children along", () => {
+  const gone = [];
+  const cluster = fake((ctx, site) => ctx.apply(child(site, kinds.ConfigMap, "c")), {
+    deleted: (ctx, ref) => void gone.push(ref.name),
+  });
+  cluster.reconcile("shop/page");
+  cluster.remove(Site, "shop/page");
+  cluster.reconcile("shop/page");
+  assert.deepEqual(gone, ["page"]);
+  assert.equal(cluster.find(kinds.ConfigMap, "shop/c"), null);
+});
+
+test("logs, events and metrics reach the host", () => {
+  const cluster = fake((ctx) => {
+    ctx.log("info", "scaled", { replicas: 3 });
+    ctx.event("warning", "TooSmall", "ümlaut");
+    ctx.count("things_total", 1, { colour: "red" });
+    ctx.observe("seconds", 0.5);
+  });
+  cluster.reconcile("shop/page");
+  assert.deepEqual(cluster.takeLogs(), [{ level: "info", message: "scaled", fields: { replicas: "3" } }]);
+  assert.deepEqual(cluster.takeEvents().map(String), ["Warning TooSmall: ümlaut"]);
+  assert.deepEqual(cluster.takeSamples(), [
+    { name: "things_total", value: 1, labels: { colour: "red" } },
+    { name: "seconds", value: 0.5, labels: {} },
+  ]);
+});
+
+test("time, chance and settings are the cluster's", () => {
+  const seen = [];
+  const cluster = fake((ctx) => seen.push([ctx.now().toISOString(), ctx.randomNumber(), ctx.settings()]), {
+    settings: { big: 2n ** 60n },
+  });
+  cluster.reconcile("shop/page");
+  cluster.advance(3_600_000);
+  cluster.reconcile("shop/page");
+  assert.deepEqual(seen[0], ["2026-01-01T00:00:00.000Z", 0xe220a8397b1dcdafn, { big: 2n ** 60n }]);
+  assert.deepEqual(seen[1].slice(0, 2), ["2026-01-01T01:00:00.000Z", 0x6e789e6aa1b965f4n]);
+});

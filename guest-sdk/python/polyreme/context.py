@@ -1,0 +1,329 @@
+"""What a reconcile is given: the request, and the cluster as far as it is granted.
+
+Reads come from the host's cache when the kind is watched and never go back behind this controller's own
+writes; :attr:`Context.live` asks the API server. Writes that change nothing are not sent. Every method is
+synchronous, and none waits for other objects.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import Any, Callable, Iterator, Literal, Mapping, Sequence, TypeVar, overload
+
+from . import merge
+from .codec import decode, encode, known
+from .errors import DecodeError, NotFoundError, Refusal, SettingsError, api_error
+from .host import Host, ListQuery, ObjectRef, RawWritten, Request, WriteOptions
+from .logs import level_of
+from .objects import Kind, Object, dump, parse
+
+T = TypeVar("T")
+
+#: Objects per page of a list: one page of 2 KiB objects stays near 1 MiB.
+_PAGE_SIZE = 500
+#: The ``action`` of events that name none.
+_ACTION = "Reconcile"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+Severity = Literal["normal", "warning"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """An object after a write."""
+
+    #: False when it already was as asked.
+    changed: bool
+    uid: str
+    resource_version: str
+    generation: int
+    #: The whole object, when the write asked for it by ``want_object=True``.
+    object: Object | None
+
+
+class Phase(Enum):
+    """What a reconcile has to do for an object that needs clean-up; see :meth:`Context.finalizer`."""
+
+    #: The object is wanted, and the finalizer is in place: bring about what it asks for.
+    APPLY = "apply"
+    #: The object waits to be deleted: undo. When that succeeded, call :meth:`Context.finalized`.
+    CLEANUP = "cleanup"
+    #: The object waits for somebody else's finalizer: nothing to do.
+    GONE = "gone"
+
+
+class Context:
+    """The world of one reconcile."""
+
+    def __init__(self, host: Host, request: Request, controller: str, *, live: bool = False) -> None:
+        self._host, self._request, self._live = host, request, live
+        #: The name of this controller, which is also its field manager.
+        self.controller = controller
+
+    @property
+    def object(self) -> ObjectRef:
+        """The object under reconcile."""
+        return self._request.object
+
+    @property
+    def current(self) -> str | None:
+        """Its JSON text as cached when the reconcile began; ``None`` when it is gone."""
+        return self._request.current
+
+    @property
+    def id(self) -> str:
+        """The id of this reconcile, as in the host's logs and traces."""
+        return self._request.id
+
+    @property
+    def attempt(self) -> int:
+        """0 for the first try since the last success."""
+        return self._request.attempt
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every try at the same generation of the object, whichever host makes it: send it
+        with side effects outside the cluster.
+        """
+        return self._request.idempotency_key
+
+    @property
+    def epoch(self) -> int:
+        """Grows whenever the object changes hands between hosts: an outside system that refuses a lower one
+        than it has seen is safe from late requests.
+        """
+        return self._request.epoch
+
+    @property
+    def live(self) -> Context:
+        """The same world, read from the API server instead of the cache."""
+        return Context(self._host, self._request, self.controller, live=True)
+
+    # Reading
+
+    def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
+        """Reads an object, in the namespace of the object under reconcile unless another is named.
+
+        :raises NotFoundError: when there is none; :meth:`get_opt` returns ``None`` instead.
+        """
+        target = kind.ref(namespace or self.object.namespace, name)
+        return parse(_ask("get", target, lambda: self._host.get(target, self._live)), target)
+
+    def get_opt(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
+        """As :meth:`get`; ``None`` when there is no such object."""
+        try:
+            return self.get(kind, name, namespace)
+        except NotFoundError:
+            return None
+
+    def list(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        page_size: int = _PAGE_SIZE,
+    ) -> list[Object]:
+        """All objects that the selectors select, of all namespaces unless one is named; follows pages.
+
+        ``fields`` selects by ``metadata.name=x``, what the kind's server supports, and, from the cache, every
+        field that the controller ``indexes``.
+        """
+        return list(self._items(kind, ListQuery(namespace, labels, fields, page_size, None)))
+
+    # Writing
+
+    def create(self, obj: Mapping[str, Any], **options: Any) -> Written:
+        """Creates an object. It needs a name; that it exists is an error, so prefer :meth:`apply`."""
+        return self._write("create", obj, self._host.create, options)
+
+    def update(self, obj: Mapping[str, Any], **options: Any) -> Written:
+        """Replaces an object that was read before.
+
+        :raises ConflictError: when it has changed since.
+        """
+        return self._write("update", obj, self._host.update, options)
+
+    def apply(self, obj: Mapping[str, Any], *, force: bool = True, **options: Any) -> Written:
+        """Server-side apply: name every field this controller cares about and no other. What was applied
+        before and is not named now is removed. Takes fields over from other managers, unless ``force`` is
+        false. Options: ``subresource``, ``field_manager``, ``dry_run``, ``want_object``.
+
+        Build the object afresh: one that was read carries ``managedFields``, which the API server refuses.
+        """
+        return self._write("apply", obj, self._host.apply, {"force": force, **options})
+
+    def apply_all(self, objects: Sequence[Mapping[str, Any]]) -> Sequence[Written]:
+        """Several applies at once, in no particular order. All are tried; the first failure is raised."""
+        named = [(Object(obj).ref, obj) for obj in objects]
+        texts = [dump(obj, target) for target, obj in named]
+        outcomes = self._host.apply_all(texts, WriteOptions(force=True))
+        for (target, _), outcome in zip(named, outcomes):
+            if isinstance(outcome, Refusal):
+                raise api_error("apply", str(target), outcome)
+        return [_written(one, target) for (target, _), one in zip(named, outcomes) if isinstance(one, RawWritten)]
+
+    def merge_patch(self, obj: Object | ObjectRef, patch: Mapping[str, Any], **options: Any) -> Written:
+        """Changes the fields that ``patch`` names (JSON merge patch; ``None`` removes). With
+        ``metadata.resourceVersion`` in the patch it is a conflict when the object has changed since.
+        """
+        target = obj if isinstance(obj, ObjectRef) else obj.ref
+        text, how = dump(patch, target), WriteOptions(**options)
+        return _written(_ask("patch", target, lambda: self._host.merge_patch(target, text, how)), target)
+
+    def patch_status(self, obj: Object, status: Any) -> bool:
+        """Writes ``status`` (a ``dict``, or a dataclass) where it differs from the status in ``obj``, and
+        returns whether anything did. What a ``dict`` no longer has is removed; fields that a dataclass does
+        not know stay.
+        """
+        change = merge.difference(known(status, obj.get("status") or {}), encode(status))
+        if change is merge.SAME:
+            return False
+        self.merge_patch(obj, {"status": change}, subresource="status")
+        return True
+
+    def delete(self, obj: Object) -> bool:
+        """Deletes exactly this incarnation of an object, its children in the background. Returns false when
+        it was gone already.
+        """
+        return self._delete(obj.ref, obj.uid or None)
+
+    def delete_named(self, kind: Kind, name: str, namespace: str | None = None) -> bool:
+        """Deletes whatever object has this name. Returns false when there is none."""
+        return self._delete(kind.ref(namespace or self.object.namespace, name), None)
+
+    # Clean-up before an object goes. Children with owner references need none of this.
+
+    def finalizer(self, obj: Object, finalizer: str) -> Phase:
+        """Where an object stands with a finalizer, which is put in place first when the object is wanted and
+        does not have it: nothing outside exists before the finalizer does.
+
+        :raises ConflictError: when somebody changed the object meanwhile; the host tries again.
+        """
+        held = obj.finalizers
+        if obj.is_deleting:
+            return Phase.CLEANUP if finalizer in held else Phase.GONE
+        if finalizer not in held:
+            self._set_finalizers(obj, [*held, finalizer])
+        return Phase.APPLY
+
+    def finalized(self, obj: Object, finalizer: str) -> None:
+        """Clean-up is done: takes the finalizer off, and lets the object go."""
+        try:
+            self._set_finalizers(obj, [one for one in obj.finalizers if one != finalizer])
+        except NotFoundError:
+            pass
+
+    # Telling people and dashboards. Logs go through `logging`.
+
+    def event(self, severity: Severity, reason: str, note: str) -> None:
+        """An event on the object under reconcile, as ``kubectl describe`` shows it. ``reason`` is CamelCase;
+        the host cuts ``note`` at 1 KiB and counts repeated events.
+        """
+        self._host.emit(self.object, severity, reason, _ACTION, note)
+
+    def event_on(self, obj: Object, severity: Severity, reason: str, note: str) -> None:
+        """An event on another object."""
+        self._host.emit(obj.ref, severity, reason, _ACTION, note)
+
+    def log_enabled(self, level: int) -> bool:
+        """Whether anybody reads logs of this level of ``logging``: lets a program skip building a message."""
+        return self._host.log_enabled(level_of(level))
+
+    def count(self, name: str, value: float = 1, **labels: str) -> None:
+        """Adds to the counter ``polyreme_module_<name>``. Labels must have few values: there is a quota."""
+        self._host.add_counter(name, float(value), list(labels.items()))
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Sets the gauge ``polyreme_module_<name>``."""
+        self._host.set_gauge(name, float(value), list(labels.items()))
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Adds an observation to the histogram ``polyreme_module_<name>``."""
+        self._host.observe(name, float(value), list(labels.items()))
+
+    # What a reconcile may know besides: all from the host, so that it can be replayed.
+
+    @overload
+    def settings(self) -> dict[str, Any]: ...
+
+    @overload
+    def settings(self, kind: type[T]) -> T: ...
+
+    def settings(self, kind: type[Any] | None = None) -> Any:
+        """``settings:`` of this controller in the host's configuration, as a ``dict`` or as a dataclass.
+
+        :raises SettingsError: with the path of what does not fit or is not known.
+        """
+        held = json.loads(self._host.settings())
+        try:
+            return held if kind is None else decode(kind, held, strict=True)
+        except DecodeError as error:
+            raise SettingsError(f"failed to read `settings` of this controller at {error}") from None
+
+    def now(self) -> datetime:
+        """The host's wall clock, in UTC."""
+        return _EPOCH + timedelta(microseconds=self._host.now() // 1000)
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start, never going back: for measuring durations."""
+        return self._host.monotonic() / 1e9
+
+    def random_bytes(self, length: int) -> bytes:
+        """Random bytes; not for keys, since they are recorded."""
+        return self._host.random_bytes(length)
+
+    def random_number(self) -> int:
+        """A random number of 64 bits."""
+        return self._host.random_number()
+
+    # Helpers
+
+    def _items(self, kind: Kind, query: ListQuery) -> Iterator[Object]:
+        whole = f"{kind.kind} list"
+        while True:
+            page = _ask("list", whole, lambda: self._host.list(kind.api_version, kind.kind, query, self._live))
+            for item in page.items:
+                yield parse(item, whole)
+            query.continue_ = page.continue_ or None
+            if query.continue_ is None:
+                return
+
+    def _write(
+        self,
+        verb: str,
+        obj: Mapping[str, Any],
+        write: Callable[[str, WriteOptions], RawWritten],
+        options: Mapping[str, Any],
+    ) -> Written:
+        target = Object(obj).ref
+        text, how = dump(obj, target), WriteOptions(**options)
+        return _written(_ask(verb, target, lambda: write(text, how)), target)
+
+    def _delete(self, target: ObjectRef, uid: str | None) -> bool:
+        try:
+            _ask("delete", target, lambda: self._host.delete(target, uid))
+        except NotFoundError:
+            return False
+        return True
+
+    def _set_finalizers(self, obj: Object, finalizers: Sequence[str]) -> None:
+        # A merge patch replaces the whole list, so it names the version it was made from.
+        version = obj.metadata.get("resourceVersion")
+        self.merge_patch(obj, {"metadata": {"resourceVersion": version, "finalizers": finalizers}})
+
+
+def _ask(verb: str, target: object, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except Refusal as refusal:
+        raise api_error(verb, str(target), refusal) from None
+
+
+def _written(raw: RawWritten, target: ObjectRef) -> Written:
+    obj = None if raw.object is None else parse(raw.object, target)
+    return Written(raw.changed, raw.uid, raw.resource_version, raw.generation, obj)

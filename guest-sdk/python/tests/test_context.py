@@ -1,0 +1,230 @@
+"""What a reconcile can do, on the fake: objects, permissions, clean-up, reports."""
+
+import logging
+import unittest
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import polyreme
+from polyreme import Controller, Kind, Permission, Phase, Reason, kinds
+from polyreme.testing import Fake, LogLine, Sample
+
+SITE = Kind("example.com/v1", "Site")
+LOG = logging.getLogger("site")
+
+
+def fake(reconcile, settings=None, **manifest):
+    """A cluster with one Site, reconciled by this function."""
+    controller = Controller("site", primary=SITE, owns=[kinds.CONFIG_MAP, kinds.SECRET], **manifest)
+
+    @controller.reconcile
+    def run(ctx, site):
+        reconcile(ctx, site)
+
+    return Fake(controller, settings).add(SITE.object("page", "shop", spec={"theme": "dark"}))
+
+
+class Objects(unittest.TestCase):
+    def test_an_apply_makes_changes_and_removes_fields_and_then_is_no_write(self):
+        data = {"a": "1", "b": "2"}
+        cluster = fake(lambda ctx, site: ctx.apply(site.child(kinds.CONFIG_MAP, "c", data=data)))
+        cluster.reconcile("shop/page")
+        del data["b"]
+        cluster.reconcile("shop/page")
+        self.assertEqual(cluster.get(kinds.CONFIG_MAP, "shop/c")["data"], {"a": "1"})
+        self.assertEqual(cluster.take_writes(), ["apply ConfigMap shop/c"] * 2)
+        cluster.reconcile("shop/page")
+        self.assertEqual(cluster.take_writes(), [])
+
+    def test_apply_all_tries_everything_and_raises_the_first_failure(self):
+        def reconcile(ctx, site):
+            ctx.apply_all([site.child(kinds.CONFIG_MAP, name) for name in "abc"])
+
+        cluster = fake(reconcile)
+        cluster.fail_next("apply", kinds.CONFIG_MAP, Reason.INVALID)
+        with self.assertRaisesRegex(polyreme.InvalidError, "failed to apply ConfigMap shop/a: invalid: injected"):
+            cluster.reconcile("shop/page")
+        self.assertEqual([one.name for one in cluster.list(kinds.CONFIG_MAP)], ["b", "c"])
+
+    def test_an_update_of_an_old_version_is_a_conflict(self):
+        def reconcile(ctx, site):
+            held = ctx.get(kinds.CONFIG_MAP, "c")
+            ctx.merge_patch(held, {"data": {"n": "1"}})
+            ctx.update(held)
+
+        cluster = fake(reconcile, asks=[Permission(kinds.CONFIG_MAP, ["get", "patch", "update"])])
+        cluster.add(kinds.CONFIG_MAP.object("c", "shop"))
+        with self.assertRaises(polyreme.ConflictError):
+            cluster.reconcile("shop/page")
+
+    def test_what_is_not_there_is_none_or_an_error(self):
+        def reconcile(ctx, site):
+            self.assertIsNone(ctx.get_opt(kinds.CONFIG_MAP, "c"))
+            self.assertFalse(ctx.delete_named(kinds.CONFIG_MAP, "c"))
+            ctx.get(kinds.CONFIG_MAP, "c")
+
+        with self.assertRaises(polyreme.NotFoundError) as raised:
+            fake(reconcile).reconcile("shop/page")
+        self.assertEqual((raised.exception.reason, raised.exception.verb), (Reason.NOT_FOUND, "get"))
+
+    def test_only_this_incarnation_is_deleted(self):
+        def reconcile(ctx, site):
+            child = ctx.get(kinds.CONFIG_MAP, "c")
+            child.metadata["uid"] = "another"
+            with self.assertRaises(polyreme.ConflictError):
+                ctx.delete(child)
+            self.assertTrue(ctx.delete(ctx.get(kinds.CONFIG_MAP, "c")))
+
+        cluster = fake(reconcile)
+        cluster.add(cluster.get(SITE, "shop/page").child(kinds.CONFIG_MAP, "c"))
+        cluster.reconcile("shop/page")
+        self.assertEqual(cluster.take_writes(), ["delete ConfigMap shop/c"])
+
+    def test_lists_select_by_namespace_label_and_field(self):
+        found = {}
+
+        def reconcile(ctx, site):
+            found["labels"] = [one.name for one in ctx.list(kinds.CONFIG_MAP, labels="tier in (a, b),!old")]
+            found["fields"] = [one.name for one in ctx.list(kinds.CONFIG_MAP, "shop", fields="data.k!=v")]
+
+        cluster = fake(reconcile, asks=[Permission(kinds.CONFIG_MAP, ["list"])])
+        for name, labels in (("x", {"tier": "a"}), ("y", {"tier": "b", "old": "yes"}), ("z", {"tier": "c"})):
+            obj = kinds.CONFIG_MAP.object(name, "shop", data={"k": "v" if name == "x" else name})
+            obj.metadata["labels"] = labels
+            cluster.add(obj)
+        cluster.add(kinds.CONFIG_MAP.object("elsewhere", "other"))
+        cluster.reconcile("shop/page")
+        self.assertEqual(found, {"labels": ["x"], "fields": ["y", "z"]})
+
+    def test_a_dry_run_changes_nothing_and_the_object_comes_back_when_asked_for(self):
+        def reconcile(ctx, site):
+            child = site.child(kinds.CONFIG_MAP, "c", data={"a": "1"})
+            written = ctx.apply(child, dry_run=True, want_object=True)
+            self.assertTrue(written.changed)
+            self.assertEqual(written.object["data"], {"a": "1"})
+            self.assertIsNone(ctx.apply(child).object)
+
+        cluster = fake(reconcile)
+        cluster.reconcile("shop/page")
+        self.assertEqual(cluster.take_writes(), ["apply ConfigMap shop/c"])
+
+
+class Access(unittest.TestCase):
+    def refused(self, call):
+        with self.assertRaises(polyreme.NotGrantedError) as raised:
+            fake(lambda ctx, site: call(ctx, site)).reconcile("shop/page")
+        self.assertTrue(raised.exception.terminal)
+        return str(raised.exception)
+
+    def test_what_is_not_asked_for_is_refused_with_the_remedy(self):
+        words = self.refused(lambda ctx, site: ctx.get(kinds.DEPLOYMENT, "d"))
+        self.assertIn("may not get Deployment shop/d", words)
+        self.assertIn("asks=[Permission(kind, [verb])]", words)
+
+    def test_an_owned_kind_is_for_children_only(self):
+        stranger = kinds.CONFIG_MAP.object("c", "shop")
+        self.assertIn("obj.child(kind, name)", self.refused(lambda ctx, site: ctx.apply(stranger)))
+
+    def test_owning_secrets_is_not_enough(self):
+        self.refused(lambda ctx, site: ctx.apply(site.child(kinds.SECRET, "s")))
+
+    def test_the_spec_of_the_primary_is_not_the_controllers(self):
+        self.refused(lambda ctx, site: ctx.merge_patch(site, {"spec": {"theme": "light"}}))
+
+
+class Status(unittest.TestCase):
+    def test_a_dict_is_the_whole_status(self):
+        cluster = fake(lambda ctx, site: ctx.patch_status(site, {"url": "u"}))
+        cluster.edit(SITE, "shop/page", lambda site: site.update(status={"url": "old", "gone": 1}))
+        cluster.settle("shop/page")
+        self.assertEqual(cluster.get(SITE, "shop/page")["status"], {"url": "u"})
+        self.assertEqual(cluster.take_writes(), ["patch Site/status shop/page"])
+
+    def test_a_dataclass_leaves_what_it_does_not_know(self):
+        @dataclass
+        class Inner:
+            ready_replicas: int = 0
+
+        @dataclass
+        class Status:
+            inner: Inner = field(default_factory=Inner)
+            url: str | None = None
+
+        cluster = fake(lambda ctx, site: ctx.patch_status(site, Status()))
+        theirs = {"inner": {"theirs": 1}, "url": "old", "theirs": 2}
+        cluster.edit(SITE, "shop/page", lambda site: site.update(status=theirs))
+        cluster.settle("shop/page")
+        wanted = {"inner": {"theirs": 1, "readyReplicas": 0}, "theirs": 2}
+        self.assertEqual(cluster.get(SITE, "shop/page")["status"], wanted)
+
+
+class CleanUp(unittest.TestCase):
+    def test_the_finalizer_comes_first_and_goes_last(self):
+        phases = []
+
+        def reconcile(ctx, site):
+            phases.append(ctx.finalizer(site, "example.com/dns"))
+            if phases[-1] is Phase.CLEANUP:
+                ctx.finalized(site, "example.com/dns")
+
+        cluster = fake(reconcile)
+        cluster.settle("shop/page")
+        cluster.remove(SITE, "shop/page")
+        cluster.settle("shop/page")
+        self.assertEqual(phases, [Phase.APPLY, Phase.APPLY, Phase.CLEANUP])
+        self.assertIsNone(cluster.find(SITE, "shop/page"))
+
+    def test_an_object_that_is_gone_is_told_to_deleted_and_takes_its_children_along(self):
+        cluster = fake(lambda ctx, site: ctx.apply(site.child(kinds.CONFIG_MAP, "c")))
+        gone = []
+        cluster.controller.deleted(lambda ctx, ref: gone.append(str(ref)))
+        cluster.reconcile("shop/page")
+        cluster.remove(SITE, "shop/page")
+        cluster.reconcile("shop/page")
+        self.assertEqual(gone, ["Site shop/page"])
+        self.assertIsNone(cluster.find(kinds.CONFIG_MAP, "shop/c"))
+
+
+class Reports(unittest.TestCase):
+    def test_logs_events_and_metrics_reach_the_host(self):
+        def reconcile(ctx, site):
+            LOG.info("scaled %s", site.name, extra={"replicas": 3})
+            LOG.log(polyreme.TRACE, "fine")
+            ctx.event("warning", "TooSmall", "ümlaut")
+            ctx.count("things_total", colour="red")
+            ctx.observe("seconds", 0.5)
+
+        cluster = fake(reconcile)
+        cluster.reconcile("shop/page")
+        lines = [LogLine("info", "scaled page", {"replicas": "3"}), LogLine("trace", "fine", {})]
+        self.assertEqual(cluster.take_logs(), lines)
+        self.assertEqual(cluster.take_events(), ["Warning TooSmall: ümlaut"])
+        samples = [Sample("things_total", 1.0, {"colour": "red"}), Sample("seconds", 0.5, {})]
+        self.assertEqual(cluster.take_samples(), samples)
+
+    def test_time_and_chance_are_the_clusters(self):
+        seen = []
+        cluster = fake(lambda ctx, site: seen.append((ctx.now().isoformat(), ctx.random_number())))
+        cluster.reconcile("shop/page")
+        cluster.advance(timedelta(hours=1))
+        cluster.reconcile("shop/page")
+        self.assertEqual(seen[0], ("2026-01-01T00:00:00+00:00", 0xE220A8397B1DCDAF))
+        self.assertEqual(seen[1], ("2026-01-01T01:00:00+00:00", 0x6E789E6AA1B965F4))
+
+    def test_settings_that_do_not_fit_are_named(self):
+        @dataclass
+        class Settings:
+            image: str = "nginx"
+
+        read = []
+        cluster = fake(lambda ctx, site: read.append(ctx.settings(Settings)), {"image": "caddy"})
+        cluster.reconcile("shop/page")
+        self.assertEqual(read, [Settings("caddy")])
+        for settings, fault in (({"image": 3}, "image: expected a string"), ({"imag": "x"}, "imag: unknown")):
+            cluster.settings = settings
+            with self.assertRaisesRegex(polyreme.SettingsError, fault):
+                cluster.reconcile("shop/page")
+
+
+if __name__ == "__main__":
+    unittest.main()
