@@ -6,8 +6,9 @@
 //! are part of this library, so a developer needs the tool of their language and nothing else.
 //! [`inspect()`] tells what a file is, without running it.
 //!
-//! What the tools print passes through to stderr; every error of ours names the remedy. Nothing is
-//! downloaded or installed from here, and a file that is written is whole or not there.
+//! What the tools print passes through to stderr; every error of ours names the remedy. Nothing is installed but
+//! the compilers of Python and JavaScript, pinned and into the user's cache ([`languages::provision`]); a file that
+//! is written is whole or not there. SDKs that no registry has are part of this library ([`sdk`]).
 
 pub mod component;
 pub mod contract;
@@ -16,6 +17,7 @@ pub mod languages;
 pub mod paths;
 mod process;
 mod project;
+pub mod sdk;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -69,9 +71,12 @@ pub enum BuildError {
     /// The language's tool is missing, or does not accept the project.
     #[error(transparent)]
     Go(#[from] languages::go::GoError),
-    /// This version cannot build the language.
-    #[error("failed to build the {0} project: this version of polyreme builds no {0}")]
-    Language(Language),
+    /// The language's tool is missing, or does not accept the project.
+    #[error(transparent)]
+    Python(#[from] languages::python::PythonError),
+    /// The language's tool is missing, or does not accept the project.
+    #[error(transparent)]
+    Js(#[from] languages::js::JsError),
     /// What was compiled is not one for this host.
     #[error("failed to make a component of {name}")]
     Component {
@@ -96,9 +101,11 @@ impl BuildError {
     #[must_use]
     pub fn asks_for_a_change(&self) -> bool {
         match self {
-            Self::Project(_) | Self::Language(_) => true,
+            Self::Project(_) => true,
             Self::Rust(error) => error.asks_for_a_change(),
             Self::Go(error) => error.asks_for_a_change(),
+            Self::Python(error) => error.asks_for_a_change(),
+            Self::Js(error) => error.asks_for_a_change(),
             Self::Component { .. } | Self::Write { .. } => false,
         }
     }
@@ -109,6 +116,8 @@ impl BuildError {
         match self {
             Self::Rust(error) => error.lacks_tools(),
             Self::Go(error) => error.lacks_tools(),
+            Self::Python(error) => error.lacks_tools(),
+            Self::Js(error) => error.lacks_tools(),
             _ => false,
         }
     }
@@ -155,8 +164,8 @@ async fn compile(project: &Project, compiler: Compiler, options: &BuildOptions) 
     match project.language() {
         Language::Rust => Ok(languages::rust::build(project, options.profile.as_deref()).await?),
         Language::Go => Ok(languages::go::build(project, compiler).await?),
-        Language::Python => languages::python::build(project).await,
-        Language::JavaScript => languages::js::build(project, compiler).await,
+        Language::Python => Ok(languages::python::build(project).await?),
+        Language::JavaScript => Ok(languages::js::build(project).await?),
     }
 }
 

@@ -16,7 +16,8 @@ use super::{Failure, print};
 /// The language is told by the project's own file: Cargo.toml, go.mod, pyproject.toml or package.json.
 /// Only the language's own tools are needed: cargo with the standard library of wasm32-unknown-unknown
 /// (`rustup target add wasm32-unknown-unknown`, or `cargo xtask wasm-std` where rustup has no network); Go
-/// 1.24 or newer.
+/// 1.24 or newer; Python 3.10 or newer with venv; node 18 or newer with npm. The first build in Python or
+/// JavaScript installs componentize-py or componentize-qjs into ~/.cache/polyreme/tools.
 #[derive(Debug, Args)]
 pub(crate) struct Build {
     /// The controller's folder; in Go that of the main package.

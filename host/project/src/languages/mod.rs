@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod go;
 pub mod js;
+pub mod provision;
 pub mod python;
 pub mod rust;
 
@@ -23,7 +24,7 @@ pub enum Language {
     Go,
     /// Python, by componentize-py.
     Python,
-    /// JavaScript or TypeScript.
+    /// JavaScript.
     #[serde(rename = "js")]
     JavaScript,
 }
@@ -43,8 +44,6 @@ pub enum Compiler {
     ComponentizePy,
     /// JavaScript: QuickJS.
     ComponentizeQjs,
-    /// JavaScript: StarlingMonkey.
-    ComponentizeJs,
 }
 
 /// What a compiler made, and what that is called.
@@ -91,7 +90,7 @@ impl Language {
             Self::Rust => &[Compiler::Cargo],
             Self::Go => &[Compiler::Go, Compiler::TinyGo],
             Self::Python => &[Compiler::ComponentizePy],
-            Self::JavaScript => &[Compiler::ComponentizeQjs, Compiler::ComponentizeJs],
+            Self::JavaScript => &[Compiler::ComponentizeQjs],
         }
     }
 
@@ -113,7 +112,8 @@ impl Language {
             Self::Go => {
                 "import `polyreme.dev/sdk` in the main package and call `sdk.Register(…)` in its `init`"
             }
-            Self::Python | Self::JavaScript => "use the SDK's `controller` in the entry module",
+            Self::Python => "make one `polyreme.Controller` in the main module",
+            Self::JavaScript => "`export default defineController({…})` in the main module",
         }
     }
 
@@ -165,16 +165,13 @@ impl fmt::Display for Compiler {
             Self::TinyGo => "tinygo",
             Self::ComponentizePy => "componentize-py",
             Self::ComponentizeQjs => "componentize-qjs",
-            Self::ComponentizeJs => "componentize-js",
         })
     }
 }
 
 /// What is no compiler.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error(
-    "there is no compiler {0}; known are cargo, go, tinygo, componentize-py, componentize-qjs and componentize-js"
-)]
+#[error("there is no compiler {0}; known are cargo, go, tinygo, componentize-py and componentize-qjs")]
 pub struct UnknownCompiler(String);
 
 impl std::str::FromStr for Compiler {
