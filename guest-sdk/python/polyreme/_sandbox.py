@@ -49,6 +49,9 @@ _FILES = (
     "pread pwrite read readlink remove rename replace rmdir scandir stat symlink truncate unlink utime walk write"
 ).split()
 
+#: Functions of `socket` that ask for names.
+_NETWORK = "getaddrinfo gethostbyaddr gethostbyname gethostname socketpair".split()
+
 
 def prepare(host: Host) -> None:
     """Before the controller is imported."""
@@ -60,7 +63,7 @@ def prepare(host: Host) -> None:
 def seal(host: Host) -> Callable[[], None]:
     """After everything is imported. Returns what ends unfinished lines of print, for after each call."""
     _tracebacks()
-    _files()
+    _system()
     sys.meta_path[:] = [_NoImports()]
     out = LineWriter(lambda line: host.log("info", line, ()))
     err = LineWriter(lambda line: host.log("warn", line, ()))
@@ -164,26 +167,37 @@ def _is_ours(path: str) -> bool:
     return path.endswith(".py") and not path.startswith("/python/")
 
 
-def _files() -> None:
+def _system() -> None:
+    """What would reach for files, the network or an event loop raises, and says what to do."""
     import builtins
     import io
     import os
 
-    def refused(*_: Any, **__: Any) -> Any:
-        raise OSError("a component has no files: keep data in Kubernetes objects or in `settings:`")
-
-    def no_network(*_: Any, **__: Any) -> Any:
-        raise OSError("a component has no network: reach the cluster through the context")
-
-    builtins.open = io.open = refused
+    no_files = _refusal("a component has no files: keep data in Kubernetes objects or in `settings:`")
+    builtins.open = io.open = builtins.input = no_files
+    _replace(os, _FILES, no_files)
+    # Whoever imports these gets as far as the first call.
     if (socket := sys.modules.get("socket")) is not None:
-        socket.socket.__init__ = no_network
-        for name in ("getaddrinfo", "gethostbyname", "gethostname", "socketpair"):
-            if hasattr(socket, name):
-                setattr(socket, name, no_network)
-    for name in _FILES:
-        if hasattr(os, name):
-            setattr(os, name, refused)
+        no_network = _refusal("a component has no network: reach the cluster through the context")
+        setattr(socket.socket, "__init__", no_network)
+        _replace(socket, _NETWORK, no_network)
+    for name in ("asyncio", "asyncio.events"):
+        if (module := sys.modules.get(name)) is not None:
+            no_loop = _refusal("a component has no event loop: every call of the context is synchronous")
+            _replace(module, ["new_event_loop"], no_loop)
+
+
+def _refusal(message: str) -> Any:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise OSError(message)
+
+    return refused
+
+
+def _replace(module: Any, names: Sequence[str], by: Any) -> None:
+    for name in names:
+        if hasattr(module, name):
+            setattr(module, name, by)
 
 
 class _NoImports(importlib.abc.MetaPathFinder):
