@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod go;
 pub mod js;
+mod producers;
 pub mod provision;
 pub mod python;
 pub mod rust;

@@ -13,8 +13,8 @@ mod toolchain;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Core;
 use super::provision::ProvisionError;
+use super::{Core, producers};
 use crate::Project;
 use manifest::Manifest;
 use stage::Stage;
@@ -93,7 +93,9 @@ pub(crate) async fn build(project: &Project) -> Result<Core, JsError> {
     let compiler = toolchain::ensure().await?;
     tracing::info!(package = manifest.name, "building with componentize-qjs {}", toolchain::COMPONENTIZE);
     let stage = Stage::new(project.root(), &manifest)?;
-    let wasm = stage.compile(&compiler, &manifest.name).await?;
+    let mut wasm = stage.compile(&compiler, &manifest.name).await?;
+    let tool = ("componentize-qjs", toolchain::COMPONENTIZE);
+    producers::name(&mut wasm, ("JavaScript", "QuickJS"), tool);
     Ok(Core { output: project.default_output(&manifest.name), name: manifest.name, wasm })
 }
 

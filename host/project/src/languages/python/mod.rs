@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::provision::ProvisionError;
-use super::{Core, Language};
+use super::{Core, Language, producers};
 use crate::{Project, contract, process, sdk};
 use manifest::Manifest;
 
@@ -103,7 +103,9 @@ pub(crate) async fn build(project: &Project) -> Result<Core, PythonError> {
     let compiler = toolchain::ensure().await?;
     tracing::info!(package = manifest.name, "building with componentize-py {}", toolchain::COMPONENTIZE);
     let stage = Stage::new(&manifest)?;
-    let wasm = stage.compile(&compiler, project.root(), &manifest).await?;
+    let mut wasm = stage.compile(&compiler, project.root(), &manifest).await?;
+    let tool = ("componentize-py", toolchain::COMPONENTIZE);
+    producers::name(&mut wasm, ("Python", toolchain::CPYTHON), tool);
     Ok(Core { output: project.default_output(&manifest.name), name: manifest.name, wasm })
 }
 
@@ -161,11 +163,12 @@ impl Stage {
     }
 }
 
-/// The module that exports the controller. Turning off `_datetime` must come before any import.
+/// The module that exports the controller. Turning off `_datetime` must come before any import; bytecode would be
+/// written into the project's folder.
 fn entry(main: &str) -> String {
     format!(
-        "import sys\n\nsys.modules[\"_datetime\"] = None\n\nfrom polyreme import _component\n\nReconciler = \
-         _component.load({main:?})\n"
+        "import sys\n\nsys.dont_write_bytecode = True\nsys.modules[\"_datetime\"] = None\n\nfrom polyreme import \
+         _component\n\nReconciler = _component.load({main:?})\n"
     )
 }
 

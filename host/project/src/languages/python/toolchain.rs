@@ -9,8 +9,10 @@ use super::PythonError;
 use crate::languages::provision::{ProvisionError, Tool};
 use crate::process;
 
-/// Of PyPI; brings Python 3.14 for the component with it.
+/// Of PyPI.
 pub(super) const COMPONENTIZE: &str = "0.25.1";
+/// What it brings for the component.
+pub(super) const CPYTHON: &str = "3.14";
 
 /// What the SDK's tests run on; the component's Python is newer.
 pub(super) const OLDEST: &str = "3.10";
