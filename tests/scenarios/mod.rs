@@ -10,6 +10,7 @@ mod modules;
 mod ownership;
 mod ownership_figures;
 mod restarts;
+mod scaffolds;
 mod scale;
 mod sdk_cases;
 mod webhosting;

@@ -17,6 +17,7 @@ pub mod languages;
 pub mod paths;
 mod process;
 mod project;
+pub mod scaffold;
 pub mod sdk;
 mod settings;
 

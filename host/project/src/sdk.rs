@@ -1,5 +1,5 @@
-//! The SDKs of the interpreted languages, as this library carries them: no registry has them, and a component is
-//! built with the SDK that fits the contract of this binary.
+//! The SDKs, as this library carries them: no registry has them, and a component is built with the SDK that fits the
+//! contract of this binary.
 
 use std::fs;
 use std::io;
@@ -11,13 +11,15 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/sdks.rs"));
 }
 
-/// The files of a language's SDK, as path and text; nothing for a language whose SDK is had in another way.
+/// The files of a language's SDK, as path and text. Rust's is a workspace of the SDK and what it is made of, in the
+/// folders that they have in Polyreme's repository.
 #[must_use]
 pub fn files(language: Language) -> &'static [(&'static str, &'static str)] {
     match language {
+        Language::Rust => embedded::RUST,
+        Language::Go => embedded::GO,
         Language::Python => embedded::PYTHON,
         Language::JavaScript => embedded::JS,
-        Language::Rust | Language::Go => &[],
     }
 }
 

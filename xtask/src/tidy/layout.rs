@@ -72,7 +72,7 @@ const ABSENCES: &[Absence] = &[
 /// Files of the path of `polyreme run`, which never sees the local API server.
 const RUN_PATH: &str = "host/polyreme/src/";
 /// The one place that may start it.
-const LOCAL_SERVER_COMMAND: &str = "host/polyreme/src/cli/apiserver";
+const LOCAL_SERVER_COMMANDS: [&str; 2] = ["host/polyreme/src/cli/apiserver", "host/polyreme/src/cli/dev/"];
 
 pub(crate) fn check(sources: &[Source]) -> Result<Vec<Fault>> {
     let packages = packages()?;
@@ -91,12 +91,14 @@ fn misplaced(source: &Source) -> Option<Fault> {
 
 fn links_local_server(source: &Source) -> Option<Fault> {
     let watched = source.is_rust() && source.path.starts_with(RUN_PATH);
-    if !watched || source.path.starts_with(LOCAL_SERVER_COMMAND) {
+    if !watched || LOCAL_SERVER_COMMANDS.iter().any(|command| source.path.starts_with(command)) {
         return None;
     }
     let code = source.text().split("#[cfg(test)]").next().unwrap_or_default();
     let line = code.lines().position(|line| line.contains("polyreme_apiserver"))?;
-    Some(source.fault(line + 1, "only `polyreme apiserver` may start the local API server"))
+    Some(
+        source.fault(line + 1, "only `polyreme apiserver` and `polyreme dev` may start the local API server"),
+    )
 }
 
 /// Direct dependencies (not those of tests) by package.

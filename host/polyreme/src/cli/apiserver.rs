@@ -11,7 +11,7 @@ use polyreme_apiserver::{Server, ServerConfig, StartError};
 use tokio_util::sync::CancellationToken;
 
 use super::signals::with_signals;
-use super::{Failure, print};
+use super::{Failure, print, quoted};
 
 /// The kubeconfig holds the administrator's token.
 const ONLY_OWNER: u32 = 0o600;
@@ -66,7 +66,7 @@ impl Apiserver {
     }
 }
 
-fn remedied(error: StartError) -> anyhow::Error {
+pub(super) fn remedied(error: StartError) -> anyhow::Error {
     let remedy = match &error {
         StartError::Listen { .. } => "the port is taken or not allowed: leave --port out for a free one",
         StartError::Data(_) => "choose another --data file, or end the server that uses it",
@@ -76,7 +76,7 @@ fn remedied(error: StartError) -> anyhow::Error {
 }
 
 /// Writes a file that only its owner can read, at once or not at all.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(ONLY_OWNER).open(&draft)?;
@@ -85,28 +85,15 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Removes the kubeconfig, if it is still the one that this server wrote.
-fn remove(path: &Path, written: &str) {
+pub(super) fn remove(path: &Path, written: &str) {
     if fs::read_to_string(path).is_ok_and(|text| text == written) {
         _ = fs::remove_file(path);
     }
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_quoted_for_a_shell() {
-        assert_eq!(quoted(Path::new("/a/kube.config")), "/a/kube.config");
-        assert_eq!(quoted(Path::new("/my files/k")), "'/my files/k'");
-    }
 
     #[test]
     fn a_kubeconfig_is_private_and_replaced_whole() {

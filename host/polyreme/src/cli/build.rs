@@ -66,7 +66,7 @@ fn report(built: &Built) {
 
 /// What the user has to change before trying again is a usage error, a tool that is missing one of its own; a
 /// failed compilation or a full disk is neither.
-fn failure(error: BuildError) -> Failure {
+pub(super) fn failure(error: BuildError) -> Failure {
     if error.lacks_tools() {
         Failure::no_tools(error)
     } else if error.asks_for_a_change() {

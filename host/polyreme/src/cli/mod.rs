@@ -3,6 +3,9 @@
 mod apiserver;
 mod build;
 mod cluster;
+mod dev;
+mod inspect;
+mod new;
 mod ring;
 mod run;
 mod signals;
@@ -10,6 +13,7 @@ mod validate;
 
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -44,10 +48,13 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
+    Build(build::Build),
+    Dev(dev::Dev),
+    Inspect(inspect::Inspect),
     Run(run::Run),
     Ring(ring::Ring),
     Validate(validate::Validate),
-    Build(build::Build),
     Apiserver(apiserver::Apiserver),
 }
 
@@ -70,6 +77,9 @@ impl Cli {
 
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
+            Command::New(command) => command.run(),
+            Command::Dev(command) => command.run().await,
+            Command::Inspect(command) => command.run().await,
             Command::Run(command) => command.run().await,
             Command::Ring(command) => command.run().await,
             Command::Validate(command) => command.run().await,
@@ -120,6 +130,13 @@ fn print(line: impl fmt::Display) {
     _ = stdout.flush();
 }
 
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -139,6 +156,12 @@ mod tests {
                 assert!(argument.get_help().is_some(), "{} has no help", argument.get_id());
             }
         }
+    }
+
+    #[test]
+    fn paths_are_quoted_for_a_shell() {
+        assert_eq!(quoted(Path::new("/a/kube.config")), "/a/kube.config");
+        assert_eq!(quoted(Path::new("/my files/k")), "'/my files/k'");
     }
 
     #[test]

@@ -1,0 +1,7 @@
+module example.com/{{name}}
+
+go 1.24
+
+require polyreme.dev/sdk v0.0.0
+
+replace polyreme.dev/sdk => ./polyreme-sdk
