@@ -14,6 +14,7 @@ mod cache;
 mod calls;
 mod concurrency;
 mod faults;
+mod go;
 mod guest;
 mod instances;
 mod limits;
