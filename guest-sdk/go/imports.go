@@ -6,6 +6,7 @@ package sdk
 // calls cabi_realloc; the adapter may not call it meanwhile, nor may another goroutine.
 
 import (
+	"os"
 	"unsafe"
 
 	"polyreme.dev/sdk/internal/wire"
@@ -325,6 +326,10 @@ func (i imports) Emit(regarding wire.ObjectRef, severity wire.Severity, reason, 
 }
 
 func (i imports) Log(level wire.Level, message string, fields []wire.Pair) {
+	if served == 0 {
+		printLog(level, message, fields)
+		return
+	}
 	if i.enter() {
 		lowerLog(level, message, fields)
 		i.leave()
@@ -338,7 +343,23 @@ func lowerLog(level wire.Level, message string, fields []wire.Pair) {
 	l.keep()
 }
 
+// printLog is for lines of package initialisation, when the host may not be called: what is printed waits in the
+// adapter for the first export.
+func printLog(level wire.Level, message string, fields []wire.Pair) {
+	stream := os.Stdout
+	if level >= wire.Warn {
+		stream = os.Stderr
+	}
+	for _, field := range fields {
+		message += " " + field.Key + "=" + field.Value
+	}
+	_, _ = stream.WriteString(message + "\n")
+}
+
 func (i imports) LogEnabled(level wire.Level) bool {
+	if served == 0 {
+		return true
+	}
 	if !i.enter() {
 		return false
 	}

@@ -62,4 +62,6 @@ pub use metrics::Metrics;
 pub use probes::{Probes, Scope};
 pub use recorder::Recorder;
 pub use server::{Kind, Namespace, Outage, Server, exclusive_server, server};
-pub use webhosting::{Child, Webhosting, example_configuration, install_definitions};
+pub use webhosting::{
+    Child, Controller, Webhosting, example_configuration, install_definitions, with_controller,
+};

@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::apply::{apply_files, apply_objects};
-use crate::environment::{built_guest, repository};
+use crate::environment::{built_guest, guests_dir, repository};
 use crate::eventually::eventually;
 use crate::host::Host;
 use crate::server::{Kind, Server};
@@ -56,6 +56,38 @@ impl Child {
             resource.plural = "ingresses".to_owned();
         }
         resource
+    }
+}
+
+/// The webhosting controller in one of the languages that it is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controller {
+    /// `examples/webhosting/rust`
+    Rust,
+    /// `examples/webhosting/go`
+    Go,
+}
+
+impl Controller {
+    /// The guest that `cargo xtask guests` makes of it.
+    #[must_use]
+    pub fn guest(self) -> &'static str {
+        match self {
+            Self::Rust => "webhosting",
+            Self::Go => "webhosting-go",
+        }
+    }
+
+    /// What to do for it to be there; nothing when it is. In Rust it always is: without it, its scenarios
+    /// fail.
+    #[must_use]
+    pub fn not_built(self) -> Option<String> {
+        let guest = guests_dir().join(format!("{}.wasm", self.guest()));
+        if self == Self::Rust || guest.is_file() {
+            return None;
+        }
+        let remedy = fs::read_to_string(guest.with_extension("missing"));
+        Some(remedy.unwrap_or_else(|_| "run `cargo xtask guests`, with Go installed".to_owned()))
     }
 }
 
@@ -110,6 +142,14 @@ impl Webhosting {
     /// When the example or a guest cannot be found.
     pub fn host_configuration(&self) -> Result<Value> {
         host_configuration(self.kind)
+    }
+
+    /// The same with the controller in a language of choice.
+    ///
+    /// # Errors
+    /// When the example or a guest cannot be found.
+    pub fn configuration_of(&self, controller: Controller) -> Result<Value> {
+        with_controller(self.host_configuration()?, controller.guest())
     }
 
     /// Makes a Theme.
@@ -376,6 +416,19 @@ fn host_configuration(kind: Kind) -> Result<Value> {
         controller["module"] = format!("file:{}", guest.display()).into();
         adapt_readier(controller, kind);
     }
+    Ok(configuration)
+}
+
+/// The example's configuration with another guest as its website controller.
+///
+/// # Errors
+/// When the guest has not been built.
+pub fn with_controller(mut configuration: Value, guest: &str) -> Result<Value> {
+    let module = format!("file:{}", built_guest(guest)?.display());
+    let controllers =
+        configuration["controllers"].as_array_mut().context("the example has no controllers")?;
+    let website = controllers.iter_mut().find(|entry| entry["name"] == "website");
+    website.context("the example has no controller named website")?["module"] = module.into();
     Ok(configuration)
 }
 

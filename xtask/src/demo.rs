@@ -21,6 +21,7 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, ValueEnum)]
 enum Language {
     Rust,
+    Go,
 }
 
 impl Language {
@@ -28,6 +29,7 @@ impl Language {
     fn guest(self) -> &'static str {
         match self {
             Self::Rust => "webhosting",
+            Self::Go => "webhosting-go",
         }
     }
 }

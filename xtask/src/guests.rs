@@ -38,6 +38,13 @@ pub(crate) struct Guest {
     is_rust: bool,
 }
 
+impl Guest {
+    /// The folder of its sources.
+    pub(crate) fn into_dir(self) -> PathBuf {
+        self.dir
+    }
+}
+
 /// `cargo xtask guests`.
 pub(crate) fn run() -> Result<()> {
     build_everything()?;

@@ -9,6 +9,7 @@
 mod bench;
 mod check;
 mod demo;
+mod go;
 mod guests;
 mod kube;
 mod paths;

@@ -1,4 +1,4 @@
-//! The native tests of the SDKs in interpreted languages and of their examples.
+//! The native tests of the SDKs in interpreted languages and of their examples; Go's are in `go`.
 //!
 //! They need the language and nothing else; where it is not installed that is said, loudly, and the tests that cargo
 //! knows go on.

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::guests::{self, cargo};
 use crate::kube::{self, Cluster};
 use crate::supervise::{Server, Supervised};
-use crate::{paths, process, sdks, wait};
+use crate::{go, paths, process, sdks, wait};
 
 /// A debug build on a busy machine.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -42,6 +42,7 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     // What a filter names is for cargo's tests.
     if options.filter.is_none() {
         sdks::test()?;
+        go::test()?;
     }
     guests::build_everything()?;
     let server = LocalServer::start()?;

@@ -156,6 +156,37 @@ fn without_go_the_command_that_installs_it_is_named() {
     assert!(text.contains("failed to find go: install it: `"), "{text}");
 }
 
+/// What `polyreme build` says of a Go project, with a `go` that answers as told.
+fn built_by(folder: &Folder, version: &str, listed: &str) -> (i32, String) {
+    folder.file("go.mod", "module example.com/site\n\ngo 1.24\n");
+    folder.file("listed", listed);
+    let script = format!(
+        "#!/bin/sh\ncase $1 in version) echo 'go version {version} linux/amd64';; list) /bin/cat listed;; esac\n"
+    );
+    let go = folder.file("go", &script);
+    fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = polyreme(&folder.0, &["build", "."]).env("PATH", &folder.0).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn an_old_go_is_named_with_what_is_needed() {
+    let (code, text) = built_by(&Folder::new("old-go"), "go1.19.8", "");
+    assert_eq!(code, 3);
+    assert!(text.contains("go version go1.19.8") && text.contains("needs Go 1.24 or newer"), "{text}");
+}
+
+#[test]
+fn a_go_folder_without_program_or_sdk_is_told_what_is_missing() {
+    let folder = Folder::new("go-library");
+    let (code, text) = built_by(&folder, "go1.26.8", r#"{"Name":"site","ImportPath":"example.com/site"}"#);
+    assert_eq!(code, 2);
+    assert!(text.contains("package site is no main package"), "{text}");
+    let (code, text) = built_by(&folder, "go1.26.8", r#"{"Name":"main","ImportPath":"example.com/site"}"#);
+    assert_eq!(code, 2);
+    assert!(text.contains("does not import polyreme.dev/sdk; run `go get polyreme.dev/sdk`"), "{text}");
+}
+
 #[test]
 fn the_api_server_says_when_it_is_ready_and_leaves_nothing_behind() {
     let folder = Folder::new("apiserver");

@@ -49,6 +49,7 @@ var deeds = map[string]func(ctx context.Context, object *ConfigMap) error{
 }
 
 func init() {
+	log.Print("the guest starts")
 	sdk.Register(sdk.Controller[ConfigMap]{
 		Manifest: sdk.Manifest{Name: "go-guest", Version: "0.1.0", Selector: label},
 		Primary:  configMaps,

@@ -21,9 +21,14 @@ const SMALL_RECONCILES: u32 = 20_000;
 const LARGE_RECONCILES: u32 = 1_000;
 const LARGE_BYTES: usize = 256 << 10;
 
+/// Logged while the program initialises, when the host may not be called.
+const START: &str = "info the guest starts";
+
 /// The guest; nothing, and a line that says why, when it is not there.
 async fn go_guest() -> Option<Module> {
-    let guests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests");
+    let guests = std::env::var_os("POLYREME_GUESTS").map(PathBuf::from);
+    let guests =
+        guests.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"));
     let Ok(bytes) = fs::read(guests.join("go-guest.wasm")) else {
         let remedy = fs::read_to_string(guests.join("go-guest.missing"));
         let remedy = remedy.unwrap_or_else(|_| "run `cargo xtask guests`, with Go installed".to_owned());
@@ -49,8 +54,14 @@ fn to_do(deed: &str, text: &str) -> Request {
     Request { current: Some(current), ..request() }
 }
 
-/// What came of a deed, and the lines that it logged.
+/// What came of a deed, and the lines that it logged, without the one of each start.
 async fn outcome(module: &Module, deed: &str, text: &str) -> (Result<Action, String>, Vec<String>) {
+    let (verdict, mut lines) = whole_outcome(module, deed, text).await;
+    lines.retain(|line| line != START);
+    (verdict, lines)
+}
+
+async fn whole_outcome(module: &Module, deed: &str, text: &str) -> (Result<Action, String>, Vec<String>) {
     let lines: Arc<Lines> = Arc::default();
     let answer = module.reconcile(to_do(deed, text), session(&Api::ready(), &lines)).await;
     let verdict = match answer {
@@ -111,6 +122,18 @@ async fn what_is_printed_is_logged_line_by_line() {
         "info a line without end",
     ];
     assert_eq!(lines, wanted);
+}
+
+#[tokio::test]
+async fn what_is_logged_before_the_first_reconcile_is_logged_with_it() {
+    let Some(module) = one_instance().await else { return };
+    let (verdict, lines) = whole_outcome(&module, "sleep", "").await;
+    assert_eq!(
+        (verdict, lines.as_slice()),
+        (Ok(Action::Done), &[START.to_owned(), "info slept".to_owned()][..])
+    );
+    let (verdict, lines) = whole_outcome(&module, "sleep", "").await;
+    assert_eq!((verdict, lines.as_slice()), (Ok(Action::Done), &["info slept".to_owned()][..]));
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use polyreme_tests::{
-    Child, LocalServer, Stopwatch, Webhosting, apply_files, eventually, example_configuration, guests_dir,
-    install_definitions, polyreme_binary, repository,
+    Child, LocalServer, Stopwatch, Webhosting, apply_files, eventually, example_configuration,
+    install_definitions, polyreme_binary, repository, with_controller,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -219,16 +219,9 @@ impl Show {
 /// The example's configuration with the chosen guest as its website controller, and quick to notice a
 /// dead host.
 fn configuration(controller: &str) -> Result<Value> {
-    let mut configuration = example_configuration()?;
+    let mut configuration = with_controller(example_configuration()?, controller)?;
     let fields = configuration.as_object_mut().context("the example is no mapping")?;
     fields.insert("ownership".to_owned(), json!({ "timing": "fast" }));
-    let module = format!("file:{}", guests_dir().join(format!("{controller}.wasm")).display());
-    let controllers = configuration
-        .get_mut("controllers")
-        .and_then(Value::as_array_mut)
-        .context("the example has no controllers")?;
-    let website = controllers.iter_mut().find(|entry| entry["name"] == "website");
-    website.context("the example has no controller named website")?["module"] = module.into();
     Ok(configuration)
 }
 

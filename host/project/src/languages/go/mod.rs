@@ -49,6 +49,15 @@ pub enum GoError {
         /// As the compiler says.
         found: String,
     },
+    /// It is older than what the module, or one that it needs, asks for.
+    #[error(
+        "failed to build with the Go that is installed: {problem}; lower the `go` line of go.mod, or {}",
+        toolchain::install_remedy(Compiler::Go)
+    )]
+    ModuleTooNew {
+        /// What go says.
+        problem: String,
+    },
     /// `go list` does not accept the folder.
     #[error("failed to read the Go package in {}: {problem}", dir.display())]
     List {
@@ -102,7 +111,7 @@ impl GoError {
     }
 
     pub(crate) fn lacks_tools(&self) -> bool {
-        matches!(self, Self::NoCompiler { .. } | Self::TooOld { .. })
+        matches!(self, Self::NoCompiler { .. } | Self::TooOld { .. } | Self::ModuleTooNew { .. })
     }
 }
 

@@ -69,6 +69,9 @@ impl Listed {
 /// go's own words, and what to do where they do not say.
 fn unreadable(dir: &Path, said: &str) -> GoError {
     let said = said.trim();
+    if said.contains("requires go >= ") {
+        return GoError::ModuleTooNew { problem: said.to_owned() };
+    }
     let problem = if said.contains(&format!("no required module provides package {SDK}")) {
         format!("{said}; while no SDK is published, `polyreme new` shows how a project carries it along")
     } else {
@@ -108,6 +111,20 @@ mod tests {
         assert!(text.contains("package site is no main package"), "{text}");
         let text = listed(r#"{"Name":"main","ImportPath":"example.com/site"}"#).unwrap_err().to_string();
         assert!(text.contains("go get polyreme.dev/sdk"), "{text}");
+    }
+
+    #[test]
+    fn a_module_that_wants_a_newer_go_is_told_both_ways_out() {
+        let said = "go: go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)";
+        let error = unreadable(Path::new("/src/site"), said);
+        assert!(error.lacks_tools());
+        let text = error.to_string();
+        assert!(
+            text.contains("go >= 1.99")
+                && text.contains("lower the `go` line")
+                && text.contains("install it"),
+            "{text}"
+        );
     }
 
     #[test]

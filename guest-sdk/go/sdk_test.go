@@ -1,0 +1,283 @@
+package sdk_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"polyreme.dev/sdk"
+	"polyreme.dev/sdk/sdktest"
+)
+
+// thing is a kind with a type of the SDK.
+type thing struct {
+	sdk.TypeMeta
+	sdk.ObjectMeta `json:"metadata"`
+	Spec           map[string]any `json:"spec,omitempty"`
+	Status         thingStatus    `json:"status"`
+}
+
+type thingStatus struct {
+	Big  json.Number `json:"big,omitempty"`
+	Word string      `json:"word,omitempty"`
+}
+
+// foreign is a type as k8s.io/api has them: other names, methods of its own, kind before apiVersion, a
+// timestamp that is null.
+type foreign struct {
+	foreignType `json:",inline"`
+	Meta        foreignMeta       `json:"metadata,omitempty"`
+	Data        map[string]string `json:"data,omitempty"`
+}
+
+type foreignType struct {
+	Kind       string `json:"kind,omitempty"`
+	APIVersion string `json:"apiVersion,omitempty"`
+}
+
+type uid string
+
+type foreignMeta struct {
+	Name              string     `json:"name,omitempty"`
+	Namespace         string     `json:"namespace,omitempty"`
+	UID               uid        `json:"uid,omitempty"`
+	CreationTimestamp *time.Time `json:"creationTimestamp"`
+	OwnerReferences   []any      `json:"ownerReferences,omitempty"`
+	ManagedFields     []any      `json:"managedFields,omitempty"`
+}
+
+// GetUID has another type than the SDK's own metadata.
+func (m *foreignMeta) GetUID() uid { return m.UID }
+
+var (
+	things   = sdk.NewNamespaced[thing]("example.dev/v1", "Thing")
+	foreigns = sdk.NewNamespaced[foreign]("v1", "ConfigMap")
+)
+
+const key = "default/a"
+
+// doing is a cluster with one thing and a controller that does what a test wants.
+func doing(work func(ctx context.Context, object *thing) error) *sdktest.Cluster {
+	controller := sdk.Controller[thing]{
+		Manifest: sdk.Manifest{Name: "things", Owns: []sdk.Kind{foreigns.Kind()}},
+		Primary:  things,
+		Reconcile: func(ctx context.Context, object *thing) (sdk.Result, error) {
+			return sdk.Result{}, work(ctx, object)
+		},
+	}
+	a := &thing{ObjectMeta: sdk.ObjectMeta{Name: "a", Namespace: "default"}, Status: thingStatus{Big: "9007199254740993"}}
+	return sdktest.New(controller).Add(things.Of(a))
+}
+
+func do(t *testing.T, cluster *sdktest.Cluster) {
+	t.Helper()
+	if _, err := cluster.Reconcile(key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryReasonOfTheContractIsAnErrorOfItsOwn(t *testing.T) {
+	reasons := []sdk.Reason{
+		sdk.ErrNotFound, sdk.ErrAlreadyExists, sdk.ErrConflict, sdk.ErrInvalid, sdk.ErrForbidden,
+		sdk.ErrTooManyRequests, sdk.ErrGone, sdk.ErrNotGranted, sdk.ErrNotOwner, sdk.ErrLimitExceeded,
+		sdk.ErrBadRequest, sdk.ErrTimeout, sdk.ErrUnavailable, sdk.ErrOther,
+	}
+	for number, reason := range reasons {
+		if int(reason) != number {
+			t.Errorf("%v is number %d of the contract, not %d", reason, number, reason)
+		}
+		var failure error
+		cluster := doing(func(ctx context.Context, _ *thing) error {
+			_, failure = things.Get(ctx, "a")
+			return failure
+		})
+		cluster.FailNext("get", "Thing", reason)
+		_, seen := cluster.Reconcile(key)
+		for _, other := range reasons {
+			if errors.Is(failure, other) != (other == reason) {
+				t.Errorf("errors.Is(%v, %v) is %v", failure, other, other != reason)
+			}
+		}
+		var whole *sdk.Error
+		if !errors.As(failure, &whole) || whole.Verb != "get" || whole.Object != "Thing default/a" {
+			t.Errorf("the error is %+v", whole)
+		}
+		terminal := reason == sdk.ErrNotGranted || reason == sdk.ErrBadRequest
+		if errors.Is(seen, sdk.ErrTerminal) != terminal {
+			t.Errorf("%v is terminal: %v", reason, !terminal)
+		}
+	}
+}
+
+func TestATerminalErrorKeepsItsCause(t *testing.T) {
+	err := sdk.Terminal(context.Canceled)
+	if !errors.Is(err, context.Canceled) || !sdk.IsTerminal(err) || sdk.Terminal(nil) != nil {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAForeignTypeCanBeAppliedOwnedAndRead(t *testing.T) {
+	cluster := doing(func(ctx context.Context, object *thing) error {
+		child := things.Child(object, "b")
+		made := &foreign{
+			Meta: foreignMeta{Name: child.Name, Namespace: child.Namespace, OwnerReferences: []any{child.OwnerReferences[0]}},
+			Data: map[string]string{"a": "b"},
+		}
+		if _, err := foreigns.Apply(ctx, made); err != nil {
+			return err
+		}
+		read, err := foreigns.Get(ctx, "b")
+		if err == nil && (read.Meta.UID == "" || read.APIVersion != "v1" || read.Kind != "ConfigMap") {
+			err = errors.New("it has no uid or no kind: " + string(foreigns.Of(read).JSON))
+		}
+		if err == nil && foreigns.OwnerReference(read).UID != string(read.Meta.UID) {
+			err = errors.New("its owner reference has another uid")
+		}
+		return err
+	})
+	do(t, cluster)
+	if writes := cluster.TakeWrites(); !slices.Equal(writes, []string{"apply ConfigMap default/b"}) {
+		t.Errorf("writes are %q", writes)
+	}
+}
+
+func TestAKindIsWrittenOnce(t *testing.T) {
+	bare := things.Of(&thing{ObjectMeta: sdk.ObjectMeta{Name: "a"}})
+	own := things.Of(&thing{TypeMeta: sdk.TypeMeta{APIVersion: "example.dev/v1", Kind: "Thing"}, ObjectMeta: sdk.ObjectMeta{Name: "a"}})
+	for _, object := range []sdk.Object{bare, own} {
+		if strings.Count(string(object.JSON), `"kind"`) != 1 || !json.Valid(object.JSON) {
+			t.Errorf("the object is %s", object.JSON)
+		}
+	}
+}
+
+func TestAStatusIsWrittenOnlyWhereItDiffers(t *testing.T) {
+	written := []bool{}
+	status := thingStatus{Big: "9007199254740993", Word: "new"}
+	cluster := doing(func(ctx context.Context, object *thing) error {
+		changed, err := things.PatchStatus(ctx, object, status)
+		written = append(written, changed)
+		return err
+	})
+	do(t, cluster)
+	do(t, cluster)
+	status = thingStatus{Big: "9007199254740992"}
+	do(t, cluster)
+	if want := []bool{true, false, true}; !slices.Equal(written, want) {
+		t.Errorf("written: %v, want %v", written, want)
+	}
+	if got := sdktest.Find(cluster, things, key).Status; got != status {
+		t.Errorf("the status is %+v", got)
+	}
+}
+
+func TestAFinalizerIsPutOnBeforeTheWorkAndTakenOffAfterTheCleanUp(t *testing.T) {
+	const finalizer = "example.dev/outside"
+	var phases []sdk.Phase
+	cluster := doing(func(ctx context.Context, object *thing) error {
+		phase, err := things.Finalizer(ctx, object, finalizer)
+		phases = append(phases, phase)
+		if err == nil && phase == sdk.Cleanup {
+			err = things.Finalized(ctx, object, finalizer)
+		}
+		return err
+	})
+	do(t, cluster)
+	if held := sdktest.Find(cluster, things, key); !held.HasFinalizer(finalizer) {
+		t.Fatalf("the finalizers are %v", held.Finalizers)
+	}
+	cluster.Remove(things.Kind(), key)
+	do(t, cluster)
+	if left := sdktest.Find(cluster, things, key); left != nil {
+		t.Errorf("still there: %+v", left)
+	}
+	if want := []sdk.Phase{sdk.Wanted, sdk.Cleanup}; !slices.Equal(phases, want) {
+		t.Errorf("the phases are %v, want %v", phases, want)
+	}
+}
+
+func TestAConditionMovesItsTimeOnlyWithItsStatus(t *testing.T) {
+	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	var all []sdk.Condition
+	set := func(status, reason string, now time.Time) sdk.Condition {
+		all = sdk.SetCondition(all, now, sdk.Condition{Type: "Ready", Status: status, Reason: reason})
+		return all[0]
+	}
+	set(sdk.False, "Waiting", noon)
+	if held := set(sdk.False, "StillWaiting", noon.Add(time.Hour)); !held.LastTransitionTime.Equal(noon) || held.Reason != "StillWaiting" {
+		t.Errorf("the condition is %+v", held)
+	}
+	if held := set(sdk.True, "Done", noon.Add(time.Hour)); held.LastTransitionTime.Equal(noon) || !sdk.IsTrue(all, "Ready") {
+		t.Errorf("the condition is %+v", held)
+	}
+}
+
+func TestWhatDoesNotFitIsNamedWithItsPlace(t *testing.T) {
+	type settings struct {
+		Ingress struct{ Hosts []string }
+	}
+	cluster := doing(func(ctx context.Context, _ *thing) error { return sdk.Settings(ctx, &settings{}) })
+	cluster.Settings(map[string]any{"ingress": map[string]any{"hosts": 3}})
+	_, err := cluster.Reconcile(key)
+	if !errors.Is(err, sdk.ErrTerminal) || !strings.Contains(err.Error(), "ngress.") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestLogLinesCarryLevelsAndFields(t *testing.T) {
+	cluster := doing(func(ctx context.Context, _ *thing) error {
+		logger := sdk.Logger(ctx).With("a", 1).WithGroup("g")
+		logger.Log(ctx, sdk.LevelTrace, "fine")
+		logger.Error("bad", "b", true, slog.Group("h", "c", "d"))
+		return nil
+	})
+	do(t, cluster)
+	want := []sdktest.Log{
+		{Level: "trace", Message: "fine", Fields: map[string]string{"a": "1"}},
+		{Level: "error", Message: "bad", Fields: map[string]string{"a": "1", "g.b": "true", "g.h.c": "d"}},
+	}
+	if logs := cluster.TakeLogs(); !reflect.DeepEqual(logs, want) {
+		t.Errorf("the lines are %+v, want %+v", logs, want)
+	}
+}
+
+func TestAContextFromElsewhereIsAMistakeThatIsNamed(t *testing.T) {
+	defer func() {
+		if said, _ := recover().(string); !strings.Contains(said, "not the one that Reconcile was given") {
+			t.Errorf("it said %q", said)
+		}
+	}()
+	sdk.Now(context.Background())
+}
+
+func TestAContextMadeFromTheReconcilesIsAsGood(t *testing.T) {
+	cluster := doing(func(ctx context.Context, _ *thing) error {
+		limited, cancel := context.WithTimeout(sdk.Live(ctx), time.Hour)
+		defer cancel()
+		_, err := things.Get(limited, "a")
+		return err
+	})
+	do(t, cluster)
+}
+
+func TestADelayReachesTheHostInMillisecondsRoundedUp(t *testing.T) {
+	for delay, want := range map[time.Duration]uint64{time.Second: 1000, time.Millisecond + 1: 2, 1: 1} {
+		controller := sdk.Controller[thing]{
+			Primary: things,
+			Reconcile: func(context.Context, *thing) (sdk.Result, error) {
+				return sdk.Result{RequeueAfter: delay}, nil
+			},
+		}
+		cluster := sdktest.New(controller).Add(things.Of(&thing{ObjectMeta: sdk.ObjectMeta{Name: "a", Namespace: "default"}}))
+		result, err := cluster.Reconcile(key)
+		if err != nil || result.RequeueAfter != time.Duration(want)*time.Millisecond {
+			t.Errorf("%v became %v, %v", delay, result.RequeueAfter, err)
+		}
+	}
+}

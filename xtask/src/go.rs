@@ -1,0 +1,54 @@
+//! Go's own tests: of the SDK, of the examples and of the guests, natively and without a cluster.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::guests::{self, Guest};
+use crate::{paths, progress};
+
+/// The SDK's module.
+const SDK: &str = "guest-sdk/go";
+
+/// Formatting, vet and tests of every module; says so when there is no Go to run them.
+pub(crate) fn test() -> Result<()> {
+    if !is_installed() {
+        eprintln!("✘ NOT RUN: the tests in Go, because there is no `go` on the PATH");
+        return Ok(());
+    }
+    let modules = modules()?;
+    ensure_formatted(&modules)?;
+    for module in modules {
+        let name = module.strip_prefix(paths::root()).unwrap_or(&module).display().to_string();
+        progress::step(&format!("vet {name}"), go(&["vet", "./..."]).current_dir(&module))?;
+        progress::step(&format!("test {name}"), go(&["test", "./..."]).current_dir(&module))?;
+    }
+    Ok(())
+}
+
+fn is_installed() -> bool {
+    go(&["version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn go(arguments: &[&str]) -> Command {
+    let mut command = Command::new("go");
+    command.args(arguments);
+    command
+}
+
+/// The SDK and every guest in Go.
+fn modules() -> Result<Vec<PathBuf>> {
+    let dirs = guests::find()?.into_iter().map(Guest::into_dir).filter(|dir| dir.join("go.mod").is_file());
+    Ok([paths::root().join(SDK)].into_iter().chain(dirs).collect())
+}
+
+/// `gofmt -l` names the files that it would change.
+fn ensure_formatted(modules: &[PathBuf]) -> Result<()> {
+    let output = Command::new("gofmt").arg("-l").args(modules).output()?;
+    let files = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || !files.trim().is_empty() {
+        bail!("these files are not formatted, run gofmt -w on them:\n{files}");
+    }
+    Ok(())
+}
