@@ -34,7 +34,7 @@ macro_rules! languages {
     };
 }
 
-languages!(rust, go, python, js);
+languages!(rust, go, tinygo, python, js);
 
 /// Few instances, each used for many cases and replaced now and then.
 fn warm() -> Value {

@@ -1,5 +1,6 @@
 //! The life of a Website, with the controller in Rust and in Go.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -58,7 +59,9 @@ async fn a_ready_site(controller: Controller) -> Result<Option<Stage>> {
 /// one host has modules of both, for different kinds. Nothing when the controller has not been built.
 async fn a_host(controller: Controller) -> Result<Option<Stage>> {
     if let Some(remedy) = controller.not_built() {
-        println!("NOT RUN with {controller:?}: {remedy}");
+        let note = format!("\nNOT RUN: a scenario of webhosting in {controller:?}: {remedy}\n");
+        // Not `eprint!`, which the test runner keeps to itself when a test passes.
+        std::io::stderr().write_all(note.as_bytes())?;
         return Ok(None);
     }
     let server = exclusive_server().await?;

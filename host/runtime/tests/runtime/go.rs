@@ -5,6 +5,7 @@
 //! not installed, these tests say so and do nothing.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,9 @@ async fn go_guest() -> Option<Module> {
     let Ok(bytes) = fs::read(guests.join("go-guest.wasm")) else {
         let remedy = fs::read_to_string(guests.join("go-guest.missing"));
         let remedy = remedy.unwrap_or_else(|_| "run `cargo xtask guests`, with Go installed".to_owned());
-        eprintln!("NOT RUN: there is no go-guest.wasm; {remedy}");
+        let note = format!("\nNOT RUN: a test of Go in a component: there is no go-guest.wasm; {remedy}\n");
+        // Not `eprint!`, which the test runner keeps to itself when a test passes.
+        std::io::stderr().write_all(note.as_bytes()).expect("stderr is there");
         return None;
     };
     let module = engine().load("go-guest", bytes, Limits::default()).await;
