@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 const FIELD_MANAGER: &str = "polyreme-tests";
 
@@ -48,8 +49,14 @@ async fn apply(client: &Client, value: &Value) -> Result<DynamicObject> {
         None => Api::all_with(client.clone(), &resource),
     };
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let applied = api.patch(&name, &params, &Patch::Apply(value)).await;
+    let applied = api.patch(&name, &params, &Patch::Apply(for_yaml(value)?)).await;
     applied.with_context(|| format!("failed to apply {} {name}", kind.kind))
+}
+
+/// Apply is read as YAML, which drops the blanks around a line separator (U+2028) in a text.
+fn for_yaml(value: &Value) -> Result<Box<RawValue>> {
+    let text = value.to_string().replace('\u{2028}', "\\u2028");
+    RawValue::from_string(text).context("failed to write an object")
 }
 
 /// Kustomizations describe files, they are not objects of a cluster.

@@ -143,6 +143,38 @@ impl Write {
         let mut query = query();
         query.extend_pairs(&self.query);
         query.append_pair("timeout", &format!("{}ms", window.as_millis()));
+        let body = if self.change == Change::Apply { for_yaml(body) } else { body };
         request(self.change.method(), &self.path, query, self.change.content_type(), body)
+    }
+}
+
+/// JSON that means the same when it is read as YAML, which is how kube-apiserver reads an apply: YAML 1.1
+/// takes some characters that JSON allows in a text for line breaks, drops the blanks around them, and does not
+/// accept others (go-yaml `is_break`, `yaml_parser_update_buffer`).
+fn for_yaml(json: String) -> String {
+    if !json.contains(is_other_in_yaml) {
+        return json;
+    }
+    let escaped = |c: char| format!("\\u{:04x}", u32::from(c));
+    json.chars().map(|c| if is_other_in_yaml(c) { escaped(c) } else { c.to_string() }).collect()
+}
+
+/// Outside of texts JSON has none of them.
+fn is_other_in_yaml(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_yaml_takes_for_a_line_break_is_escaped() {
+        let json = "{\"a\":\"x\u{2028}y\u{85}z\u{feff}\u{1f6a3}\"}".to_owned();
+        let sent = for_yaml(json.clone());
+        assert_eq!(sent, "{\"a\":\"x\\u2028y\\u0085z\\ufeff\u{1f6a3}\"}");
+        let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(same(&sent), same(&json));
+        assert_eq!(for_yaml("{\"a\":\"\u{e9}\"}".into()), "{\"a\":\"\u{e9}\"}");
     }
 }
