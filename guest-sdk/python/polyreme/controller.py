@@ -173,7 +173,8 @@ def _failure(error: BaseException) -> Failure:
         level = logging.DEBUG if isinstance(error, ApiError) else None
         text, terminal = chain(error), error.terminal
     else:
-        level, text, terminal = logging.ERROR, f"{type(error).__name__}: {chain(error)}", False
+        name, words = type(error).__name__, chain(error)
+        level, text, terminal = logging.ERROR, name if words == name else f"{name}: {words}", False
     if level is not None and _LOG.isEnabledFor(level):
         lines = "".join(traceback.format_exception(type(error), error, _outside(error.__traceback__)))
         _LOG.log(level, "%s", lines.rstrip())

@@ -58,6 +58,7 @@ class Outcomes(unittest.TestCase):
     def test_even_an_exit_is_only_a_failure(self):
         with self.assertLogs("polyreme", logging.ERROR):
             self.assertEqual(outcome(raiser(SystemExit(3))), Failure(False, "SystemExit: 3"))
+            self.assertEqual(outcome(raiser(MemoryError())), Failure(False, "MemoryError"))
 
     def test_what_cannot_be_an_answer_says_what_can(self):
         async def later(ctx, site):
