@@ -333,6 +333,17 @@ fn the_only_member_leaves_without_waiting_for_anybody() {
 }
 
 #[test]
+fn a_leaver_that_cannot_reach_the_server_does_not_ask_again_at_once() {
+    let mut driver = alone();
+    let is_renewal = |effects: &[Effect]| effects.iter().any(|one| matches!(one, Effect::Renew { .. }));
+    assert!(is_renewal(&driver.step(Input::Leave, secs(4))));
+    let failed = Input::RenewFailed(Refusal::Unavailable);
+    assert!(!is_renewal(&driver.step(failed, secs(4))), "refused connections fail at once");
+    assert!(driver.member.wake_at(secs(4)) > secs(4));
+    assert!(is_renewal(&driver.step(Input::Tick, secs(5))), "but soon");
+}
+
+#[test]
 fn a_leaver_gives_its_slots_away_and_goes() {
     let mut driver = alone();
     driver.see(record_of(1, &[]), secs(1));

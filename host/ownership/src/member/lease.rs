@@ -37,6 +37,9 @@ pub(super) struct OwnLease {
     /// The Lease as the watch last showed it.
     echo: Option<Lock>,
     next_at: Duration,
+    /// After a failure nothing is sent before this, whoever waits for it: a server that refuses connections
+    /// answers at once, and would be asked again at once.
+    retry_at: Duration,
     valid_until: Option<Duration>,
 }
 
@@ -59,6 +62,7 @@ impl OwnLease {
             lock_sent: None,
             echo: None,
             next_at: Duration::ZERO,
+            retry_at: Duration::ZERO,
             valid_until: None,
         }
     }
@@ -82,7 +86,7 @@ impl Member {
         if self.is_unconfirmed(now) {
             return self.lose(Loss::Unconfirmed, effects);
         }
-        if now < self.lease.next_at && !self.is_awaited(now) {
+        if now < self.lease.retry_at || (now < self.lease.next_at && !self.is_awaited(now)) {
             return;
         }
         let record = self.record();
@@ -169,7 +173,10 @@ impl Member {
     pub(super) fn renew_failed(&mut self, refusal: Refusal, now: Duration, effects: &mut Vec<Effect>) {
         self.lease.in_flight = None;
         match refusal {
-            Refusal::Unavailable => self.lease.next_at = now + self.config.timing.renew_every / RETRY_DIVISOR,
+            Refusal::Unavailable => {
+                self.lease.retry_at = now + self.config.timing.renew_every / RETRY_DIVISOR;
+                self.lease.next_at = self.lease.retry_at;
+            }
             Refusal::Gone if self.lease.lock.is_some() => self.lose(Loss::Deleted, effects),
             Refusal::Gone => self.lease.next_at = now,
             Refusal::Conflict { record, lock } => self.reread(&record, lock, now, effects),
