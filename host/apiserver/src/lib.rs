@@ -52,5 +52,5 @@ mod server;
 mod store;
 pub mod table;
 
-pub use server::{IdentityError, Server, ServerConfig, StartError, User};
+pub use server::{Embedded, IdentityError, Server, ServerConfig, StartError, User};
 pub use store::LogError;

@@ -56,6 +56,10 @@ pub struct EngineConfig {
     /// Instances that may live at once over all modules: calls under way, which wait beyond
     /// it, and instances kept for later ones. Each place that was used keeps up to 2 MiB.
     pub max_instances: u32,
+    /// Whether guests that compute are interrupted, by a thread: to let others run, and when their CPU
+    /// time is used up. Only a simulation does without, where nothing may depend on how fast the
+    /// machine is and every guest is known to end.
+    pub interrupts: bool,
 }
 
 impl EngineConfig {
@@ -65,7 +69,7 @@ impl EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { cache_dir: None, max_instances: Self::DEFAULT_MAX_INSTANCES }
+        Self { cache_dir: None, max_instances: Self::DEFAULT_MAX_INSTANCES, interrupts: true }
     }
 }
 
@@ -111,7 +115,7 @@ pub(crate) struct Inner {
     max_instances: u32,
     /// Places set aside for idle instances.
     reserved: Mutex<u32>,
-    _ticker: Ticker,
+    _ticker: Option<Ticker>,
 }
 
 impl Engine {
@@ -125,7 +129,8 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&settings(places)).map_err(setup)?;
         let linker = contract::linker(&wasmtime).map_err(setup)?;
         let cache = config.cache_dir.as_deref().map(open_cache).transpose()?;
-        let ticker = Ticker::start(&wasmtime).map_err(EngineError::Ticker)?;
+        let ticker = config.interrupts.then(|| Ticker::start(&wasmtime));
+        let ticker = ticker.transpose().map_err(EngineError::Ticker)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 wasmtime,

@@ -116,8 +116,14 @@ pub(crate) struct Tokens(HashMap<[u8; 32], Account>);
 impl Tokens {
     /// The administrator's token and those of the configured users.
     pub(crate) fn new(admin: &str, users: &[User]) -> Self {
-        let mut tokens = Tokens::default();
+        let mut tokens = Self::of_users(users);
         tokens.insert(admin, account("kubernetes-admin", &["system:masters".to_owned()]));
+        tokens
+    }
+
+    /// Those of the configured users.
+    pub(crate) fn of_users(users: &[User]) -> Self {
+        let mut tokens = Tokens::default();
         for user in users {
             tokens.insert(&user.token, account(&user.name, &user.groups));
         }

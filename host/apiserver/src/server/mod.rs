@@ -1,5 +1,6 @@
 //! The running server: listener, TLS, data file and background tasks.
 
+mod embedded;
 mod identity;
 mod kubeconfig;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+pub use embedded::Embedded;
 use identity::Identity;
 pub use identity::IdentityError;
 pub(crate) use identity::{Account, Tokens, random_token};

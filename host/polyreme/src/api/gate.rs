@@ -32,6 +32,7 @@ use super::pin::{Payload, Pin};
 use super::{ReconcileApi, error, request};
 use crate::cache::Caches;
 use crate::object::{Kind, Object, ObjectKey};
+use crate::ownership::Safeguard;
 use crate::permissions::Verb;
 
 /// How often one write is sent: as often as kube-apiserver itself tries a patch without a version
@@ -170,7 +171,7 @@ impl Gate {
 
     /// What the host adds. What is to be created is not the object that is there.
     fn pin(&self) -> Pin {
-        if self.write.verb == Verb::Create {
+        if self.write.verb == Verb::Create || !self.api.shared.safeguards.has(Safeguard::Pin) {
             return Pin::default();
         }
         self.write.said.missing(self.write.known.object.as_deref())

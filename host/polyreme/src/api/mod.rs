@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use crate::cache::{Caches, Resource, View};
 use crate::metrics::ModuleMetrics;
 use crate::object::{Kind, Object, ObjectKey};
-use crate::ownership::Permit;
+use crate::ownership::{Permit, Safeguards};
 use crate::permissions::{Access, Decision, Part, Policy, Verb};
 pub(crate) use draft::checked_kind;
 use elide::Applied;
@@ -62,6 +62,8 @@ pub struct ControllerApi {
     pub in_flight: Semaphore,
     /// Counts refusals and elided writes.
     pub metrics: ModuleMetrics,
+    /// All of them, except in tests that show what one is there for.
+    pub safeguards: Safeguards,
 }
 
 /// The API of one reconcile. See the module's story.

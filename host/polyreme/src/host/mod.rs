@@ -17,13 +17,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use kube::Client;
-use kube::client::ClientBuilder;
+use kube::client::{Body, ClientBuilder, DynBody};
 use parking_lot::{Mutex, RwLock};
 use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::{Engine, EngineConfig};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::BoxError;
 use tower::buffer::BufferLayer;
+use tower::util::BoxService;
 use tracing::{info, warn};
 
 use share::{Rings, Surroundings};
@@ -40,6 +42,7 @@ use crate::events::{EventSink, UidLookup};
 use crate::explain;
 use crate::metrics::Metrics;
 use crate::object::{Kind, ObjectKey};
+use crate::ownership::Safeguards;
 use crate::queue::Queue;
 use crate::random::HostRandom;
 use crate::watch;
@@ -66,6 +69,7 @@ pub struct Host {
     background: Mutex<JoinSet<()>>,
     /// The namespace of the connection, where the Leases are unless the configuration says otherwise.
     namespace: String,
+    safeguards: Safeguards,
     /// The rings of this host; none before the modules are loaded.
     rings: RwLock<Arc<Rings>>,
     /// Queues of all controllers, to be closed on shutdown.
@@ -88,13 +92,48 @@ pub async fn run(
     let readiness = Readiness::default();
     let admin =
         admin::serve(config.admin.address, metrics.clone(), readiness.clone(), shutdown.clone()).await?;
-    let host = Arc::new(Host::new(config, client, namespace, metrics, readiness)?);
+    let engine = Engine::new(engine_config(&config)).context("failed to start the WebAssembly engine")?;
+    let environment = Environment { client, metrics, namespace, engine, safeguards: Safeguards::all() };
+    let host = Arc::new(Host::new(config, environment, readiness));
     host.background.lock().spawn(admin);
-    host.publish_cache_sizes();
-    let mut workers = Host::start_controllers(&host, &shutdown).await?;
-    shutdown.cancelled().await;
-    host.stop(&mut workers).await;
-    Ok(())
+    Host::serve(&host, shutdown).await
+}
+
+/// What a host finds around itself.
+pub struct Environment {
+    /// The connection to the API server: see [`client`].
+    pub client: Client,
+    /// Where it counts.
+    pub metrics: Metrics,
+    /// Where the Leases are unless the configuration says otherwise.
+    pub namespace: String,
+    /// What compiles and runs modules.
+    pub engine: Engine,
+    /// All of them, except in tests that show what one is there for.
+    pub safeguards: Safeguards,
+}
+
+/// The same as [`run`], in an environment that the caller made, and without admin endpoints: nothing here
+/// opens a socket or starts a thread that lasts, so that a simulation can run many hosts in one thread.
+///
+/// # Errors
+/// When no controller at all could be loaded.
+pub async fn run_in(
+    config: HostConfig,
+    environment: Environment,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let host = Arc::new(Host::new(config, environment, Readiness::default()));
+    Host::serve(&host, shutdown).await
+}
+
+/// What carries requests to the API server and their answers back.
+pub type Transport = BoxService<http::Request<Body>, http::Response<Box<DynBody>>, BoxError>;
+
+/// A client with everything that hosts put around requests; `authority` names the server in metrics.
+pub fn client(transport: ClientBuilder<Transport>, authority: String, metrics: &Metrics) -> Client {
+    let builder = transport.with_layer(&BufferLayer::new(retry::WAITING)).with_layer(&retry::reads());
+    builder.with_layer(&metrics.client_layer(authority)).build()
 }
 
 async fn connect(mut cluster: kube::Config, metrics: &Metrics) -> anyhow::Result<Client> {
@@ -103,8 +142,7 @@ async fn connect(mut cluster: kube::Config, metrics: &Metrics) -> anyhow::Result
     cluster.default_retry = false;
     let builder =
         ClientBuilder::try_from(cluster).map_err(|failure| explain::client_error(&failure, &url))?;
-    let builder = builder.with_layer(&BufferLayer::new(retry::WAITING)).with_layer(&retry::reads());
-    let client = builder.with_layer(&metrics.client_layer(host)).build();
+    let client = self::client(builder, host, metrics);
     let version =
         client.apiserver_version().await.map_err(|failure| explain::client_error(&failure, &url))?;
     info!(url, version = version.git_version, "connected to the API server");
@@ -119,24 +157,20 @@ pub fn engine_config(config: &HostConfig) -> EngineConfig {
     EngineConfig {
         cache_dir: config.cache_dir.clone(),
         max_instances: workers.saturating_add(SPARE_INSTANCES),
+        ..EngineConfig::default()
     }
 }
 
 impl Host {
-    fn new(
-        config: HostConfig,
-        client: Client,
-        namespace: String,
-        metrics: Metrics,
-        readiness: Readiness,
-    ) -> anyhow::Result<Self> {
+    fn new(config: HostConfig, environment: Environment, readiness: Readiness) -> Self {
+        let Environment { client, metrics, namespace, engine, safeguards } = environment;
         let (events, publish_events) = EventSink::new(client.clone());
         let mut background = JoinSet::new();
         background.spawn(publish_events);
-        Ok(Self {
+        Self {
             events,
             background: Mutex::new(background),
-            engine: Engine::new(engine_config(&config)).context("failed to start the WebAssembly engine")?,
+            engine,
             config,
             client,
             caches: Arc::default(),
@@ -146,9 +180,18 @@ impl Host {
             clock: Arc::new(HostClock::new()),
             random: Arc::new(HostRandom),
             namespace,
+            safeguards,
             rings: RwLock::default(),
             queues: Mutex::default(),
-        })
+        }
+    }
+
+    async fn serve(host: &Arc<Self>, shutdown: CancellationToken) -> anyhow::Result<()> {
+        host.publish_cache_sizes();
+        let mut workers = Self::start_controllers(host, &shutdown).await?;
+        shutdown.cancelled().await;
+        host.stop(&mut workers).await;
+        Ok(())
     }
 
     /// Loads all modules, then lets each controller come up in a task of its own.
@@ -181,6 +224,7 @@ impl Host {
             caches: &self.caches,
             readiness: &self.readiness,
             metrics: &self.metrics,
+            safeguards: self.safeguards,
         };
         let controllers = loaded.iter().map(|loaded| &loaded.config);
         let rings = Rings::join(&around, controllers, &mut self.background.lock());

@@ -17,7 +17,9 @@ use crate::cache::Caches;
 use crate::config::{ControllerConfig, HostConfig, OrdinalConfig, Strategy};
 use crate::metrics::Metrics;
 use crate::ownership::ring::Surroundings as RingSurroundings;
-use crate::ownership::{LaneSlots, Ring, RingClock, RingSettings, Shard, ShardLabels, ShardSettings};
+use crate::ownership::{
+    LaneSlots, Ring, RingClock, RingSettings, Safeguards, Shard, ShardLabels, ShardSettings,
+};
 use crate::reconcile::Controller;
 
 /// How one controller shares its objects.
@@ -45,6 +47,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) caches: &'a Arc<Caches>,
     pub(super) readiness: &'a Readiness,
     pub(super) metrics: &'a Metrics,
+    pub(super) safeguards: Safeguards,
 }
 
 impl Surroundings<'_> {
@@ -61,6 +64,7 @@ impl Surroundings<'_> {
             caches: Arc::clone(self.caches),
             readiness: self.readiness.clone(),
             metrics: self.metrics.ring(ring),
+            safeguards: self.safeguards,
         };
         Ring::start(settings, around, background)
     }

@@ -149,6 +149,7 @@ fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controlle
         applied: Applied::default(),
         in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
         metrics: module_metrics.clone(),
+        safeguards: host.safeguards,
     };
     Controller {
         name: config.name.clone(),

@@ -14,8 +14,10 @@ pub mod lane;
 mod leases;
 pub mod names;
 pub mod ring;
+mod safeguards;
 
 pub use clock::RingClock;
 pub use label::{Shard, ShardLabels, ShardSettings};
 pub use lane::{LaneSlots, Permit, Refused};
 pub use ring::{Ring, RingSettings};
+pub use safeguards::{Safeguard, Safeguards};

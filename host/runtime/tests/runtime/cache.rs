@@ -14,7 +14,8 @@ use crate::session::{Api, request, session};
 
 /// Loads a guest into a new engine over `folder` and runs it.
 async fn load_and_run(folder: &Path) {
-    let config = EngineConfig { cache_dir: Some(folder.to_owned()), max_instances: 2 };
+    let config =
+        EngineConfig { cache_dir: Some(folder.to_owned()), max_instances: 2, ..EngineConfig::default() };
     let engine = Engine::new(config).expect("the engine starts");
     let module =
         engine.load("probe", Guest::new().component(), Limits::default()).await.expect("the guest loads");

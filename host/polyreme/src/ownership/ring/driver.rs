@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt as _, watcher as kube_watcher};
 use polyreme_ownership::member::{Loss, Phase, Slots};
-use polyreme_ownership::{Effect, Input, Lane, Member, MemberId, MemberRecord, SlotState};
+use polyreme_ownership::{Effect, Input, Lane, Member, MemberId, MemberRecord, SlotSet, SlotState};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -26,6 +26,7 @@ use super::recent::Recent;
 use super::requests::{Answer, delete, fence, renew, write_table};
 use super::{LaneHandle, Shared, State};
 use crate::cache::{self, Caches};
+use crate::ownership::Safeguard;
 use crate::ownership::leases::{Known, known};
 use crate::ownership::names::table_lease;
 use crate::queue::schedule::Priority;
@@ -228,9 +229,10 @@ impl<'a> Incarnation<'a> {
     fn enforce_validity(&self) {
         let until = self.end_of_writes().unwrap_or_default();
         let is_over = until <= self.driver.shared.clock.now();
+        let is_bound = self.driver.shared.safeguards.has(Safeguard::Validity);
         for lane in self.driver.lanes.values() {
-            lane.slots.set_valid_until(Some(until));
-            if is_over {
+            lane.slots.set_valid_until(is_bound.then_some(until));
+            if is_over && is_bound {
                 lane.slots.revoke_all();
             }
         }
@@ -328,11 +330,14 @@ impl<'a> Incarnation<'a> {
         let Some(handle) = self.lane(&slots.lane) else { return };
         handle.slots.set(&slots.slots, SlotState::Barrier { epoch });
         let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
+        let catches_up = self.driver.shared.safeguards.has(Safeguard::Barrier);
         // The first list of a host that just started begins later than this: it is the barrier.
         let since = Instant::now();
         self.tasks.spawn(async move {
             let Some(controller) = handle.bound().await else { return Answer::default() };
-            cache::catch_up(&controller.caches, &client, &handle.slots, &slots.slots, since).await;
+            if catches_up {
+                cache::catch_up(&controller.caches, &client, &handle.slots, &slots.slots, since).await;
+            }
             vec![Input::BarrierPassed { slots, epoch }].into()
         });
     }
@@ -379,7 +384,7 @@ impl<'a> Incarnation<'a> {
             return;
         }
         for (lane, handle) in &self.driver.lanes {
-            let slots = handle.slots.drained();
+            let slots = self.drained(lane, handle);
             if !slots.is_empty() {
                 for slot in slots.iter() {
                     let took = self.handovers.end(lane, slot, self.driver.shared.clock.now());
@@ -389,6 +394,17 @@ impl<'a> Incarnation<'a> {
             }
         }
         self.draining = self.member.slots().any(|(_, _, state)| matches!(state, SlotState::Draining { .. }));
+    }
+
+    fn drained(&self, lane: &Lane, handle: &LaneHandle) -> SlotSet {
+        if self.driver.shared.safeguards.has(Safeguard::Drain) {
+            return handle.slots.drained();
+        }
+        let slots = self.member.slots().filter(|(of, ..)| *of == lane);
+        slots
+            .filter(|(.., state)| matches!(state, SlotState::Draining { .. }))
+            .map(|(_, slot, _)| slot)
+            .collect()
     }
 
     fn forget(&mut self, slots: &Slots) {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use polyreme_ownership::plan::Placement;
-use polyreme_ownership::{Lane, MemberConfig, MemberId, MemberInfo, Rules};
+use polyreme_ownership::{Lane, MemberConfig, MemberId, MemberInfo};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ use super::clock::RingClock;
 use super::lane::LaneSlots;
 use super::leases::Leases;
 use super::names::member_lease;
+use super::safeguards::Safeguards;
 use crate::admin::Readiness;
 use crate::cache::Caches;
 use crate::config::{OwnershipConfig, Strategy};
@@ -88,6 +89,7 @@ pub(super) struct Shared {
     pub(super) readiness: Readiness,
     pub(super) metrics: RingMetrics,
     pub(super) drained: Arc<Notify>,
+    pub(super) safeguards: Safeguards,
 }
 
 /// What a ring needs of its host.
@@ -100,13 +102,15 @@ pub struct Surroundings {
     pub readiness: Readiness,
     /// `polyreme_slots_owned` and its kin.
     pub metrics: RingMetrics,
+    /// All of them, except in tests that show what one is there for.
+    pub safeguards: Safeguards,
 }
 
 impl Ring {
     /// Joins the ring in the background, in a task of `background`.
     #[must_use]
     pub fn start(settings: RingSettings, around: Surroundings, background: &mut JoinSet<()>) -> Self {
-        let Surroundings { client, caches, readiness, metrics } = around;
+        let Surroundings { client, caches, readiness, metrics, safeguards } = around;
         let clock = RingClock::new();
         let drained = Arc::new(Notify::new());
         let OwnershipConfig { slots, key, timing, .. } = settings.config;
@@ -127,8 +131,8 @@ impl Ring {
         let leave = CancellationToken::new();
         let (state, receiver) = watch::channel(State::Outside);
         let shared =
-            Arc::new(Shared { settings, leases, client, caches, clock, readiness, metrics, drained });
-        let driver = Driver::new(shared, lanes.clone(), state);
+            Shared { settings, leases, client, caches, clock, readiness, metrics, drained, safeguards };
+        let driver = Driver::new(Arc::new(shared), lanes.clone(), state);
         background.spawn(driver.run(leave.clone()));
         Self { name, lanes, leave, state: receiver }
     }
@@ -188,7 +192,7 @@ impl Shared {
             settle: config.settle,
             damping: (config.rebalance.burst, config.rebalance.per_minute),
             knew_generation,
-            rules: Rules::all(),
+            rules: self.safeguards.rules,
         }
     }
 }

@@ -39,7 +39,7 @@ use crate::cache::state::Source as Seen;
 use crate::cache::{Cache, CacheId, Resource, View};
 use crate::config::Grant;
 use crate::metrics::Metrics;
-use crate::ownership::{LaneSlots, Permit};
+use crate::ownership::{LaneSlots, Permit, Safeguards};
 use crate::permissions::Policy;
 use polyreme_ownership::SlotId;
 
@@ -171,6 +171,7 @@ impl Bench {
             applied: Applied::default(),
             in_flight: Semaphore::new(1),
             metrics: Metrics::new().module("website"),
+            safeguards: Safeguards::all(),
         };
         let api = ReconcileApi {
             shared: Arc::new(shared),
