@@ -17,6 +17,7 @@ mod process;
 mod progress;
 mod sdks;
 mod signal;
+mod simulate;
 mod stop;
 mod suite;
 mod supervise;
@@ -53,6 +54,8 @@ enum Command {
     Bench(bench::Options),
     /// Explore the ownership protocol at random: a hundred million steps unless told otherwise.
     CheckModel(bench::ModelOptions),
+    /// Simulate whole hosts with an adversary between them and the API server, seed by seed.
+    Simulate(simulate::Options),
     /// Find or make a standard library for wasm32-unknown-unknown.
     WasmStd,
     /// Build the real API server's binaries, or start a cluster of them.
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(),
         Command::Bench(options) => bench::run(&options),
         Command::CheckModel(options) => bench::check_model(&options),
+        Command::Simulate(options) => simulate::run(&options),
         Command::WasmStd => wasm_std::run(),
         Command::Kube(options) => kube::run(&options),
         Command::Guests => guests::run(),
