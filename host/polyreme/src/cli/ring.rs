@@ -172,7 +172,7 @@ async fn primary(config: Option<&HostConfig>, name: &str) -> Result<Option<(Stri
     let Some((config, controller)) = config.and_then(|config| Some((config, find(config)?))) else {
         return Ok(None);
     };
-    let engine = Engine::new(host::engine_config(&config)).map_err(Failure::failed)?;
+    let engine = Engine::new(host::engine_config(config)).map_err(Failure::failed)?;
     let loaded = host::load(&engine, &controller).await.map_err(Failure::usage)?;
     Ok(Some((loaded.manifest.primary.api_version, loaded.manifest.primary.kind)))
 }

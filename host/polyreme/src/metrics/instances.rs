@@ -14,8 +14,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+/// Reads one counter of a module.
+type Reading = fn(&InstanceCounters) -> u64;
+
 /// Why an instance that was kept ended, and who counts that.
-const RETIRED: [(&str, fn(&InstanceCounters) -> u64); 3] = [
+const RETIRED: [(&str, Reading); 3] = [
     ("reconciles", InstanceCounters::worn_out),
     ("idle", InstanceCounters::idled_out),
     ("surplus", InstanceCounters::surplus),
@@ -64,7 +67,7 @@ fn counters(
     modules: &BTreeMap<String, Arc<InstanceCounters>>,
     name: &str,
     help: &str,
-    count: fn(&InstanceCounters) -> u64,
+    count: Reading,
 ) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (controller, counters) in modules {
