@@ -45,6 +45,7 @@ pub(crate) struct Link {
 }
 
 /// Something that arrives.
+#[allow(clippy::large_enum_variant, reason = "each lives once, in a queue of a few hundred")]
 pub(crate) enum Arrival {
     /// A request at the server.
     Request { exchange: u64, copy: u8, request: Request<Bytes> },

@@ -51,6 +51,7 @@ pub(crate) enum Part {
 }
 
 /// Something that a machine handed to the network.
+#[allow(clippy::large_enum_variant, reason = "each lives once, in a queue of a few hundred")]
 pub(crate) enum Sent {
     /// A request of a host.
     Asked(Asked),

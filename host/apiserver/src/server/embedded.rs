@@ -41,7 +41,6 @@ impl Embedded {
     }
 
     /// Its whole HTTP interface.
-    #[must_use]
     pub fn router(&self) -> Router {
         rest::router(Arc::clone(&self.api))
     }
