@@ -17,10 +17,12 @@ use polyreme_ownership::{Rule, Rules, SlotCount, SlotState, Timing};
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
 use crate::world::clock::Clock;
+use crate::world::node::Node;
 use crate::world::{Action, Host, Setup, Violation, World};
 
 const SAFE: &str = "nothing that must never happen does";
 const BOTH_OWN: &str = "both own a slot";
+const LAID_DOWN: &str = "what was laid down is another one's";
 const FENCED: &str = "somebody is fenced";
 
 /// How time passes, and how often members renew. After three steps a member is still valid, and a fence
@@ -39,6 +41,7 @@ struct Bounds {
     starts: u32,
     crashes: u32,
     leaves: u32,
+    loads: u32,
     give_ups: u32,
     writes: u32,
 }
@@ -91,7 +94,10 @@ fn warm_up(world: &mut World) {
 
 /// Whether an action happens when nothing goes wrong.
 fn is_ordinary(action: &Action) -> bool {
-    !matches!(action, Action::Crash(_) | Action::Leave(_) | Action::GiveUp(_) | Action::Write(..))
+    !matches!(
+        action,
+        Action::Crash(_) | Action::Leave(_) | Action::Load(..) | Action::GiveUp(_) | Action::Write(..)
+    )
 }
 
 /// Carries out a step; whether it was possible.
@@ -182,9 +188,20 @@ impl Model for Ring {
             let slots = of_host.flat_map(|node| node.member.slots());
             slots.filter(|(_, _, state)| matches!(state, SlotState::Owned { .. })).count()
         }
+        fn laid_down(state: &State) -> bool {
+            let table = state.world.api.table();
+            let idle = |node: &Node| {
+                let config = node.member.config();
+                let lane = "website".into();
+                config.lanes.is_empty()
+                    && table.is_some_and(|table| table.owned(&lane, &config.id).is_empty())
+            };
+            state.world.alive().any(|(_, node)| idle(node))
+        }
         vec![
             Property::always(SAFE, |_, state: &State| state.broken.is_none()),
             Property::sometimes(BOTH_OWN, |_, state: &State| owned(state, 0) > 0 && owned(state, 1) > 0),
+            Property::sometimes(LAID_DOWN, |_, state: &State| laid_down(state)),
             Property::sometimes(FENCED, |_, state: &State| state.world.api.has_fenced()),
         ]
     }
@@ -206,6 +223,7 @@ impl State {
             Action::Start(_) => (1, &mut left.starts),
             Action::Crash(_) => (1, &mut left.crashes),
             Action::Leave(_) => (1, &mut left.leaves),
+            Action::Load(..) => (1, &mut left.loads),
             Action::GiveUp(_) => (1, &mut left.give_ups),
             Action::Write(..) => (1, &mut left.writes),
             _ => return Some(left),
@@ -249,8 +267,17 @@ fn check(name: &str, slots: u16, is_warm: bool, bounds: Bounds, reached: &[&'sta
 }
 
 /// Nothing may happen but time.
-const STILL: Bounds =
-    Bounds { steps: 0, late: 0, delays: 0, starts: 0, crashes: 0, leaves: 0, give_ups: 0, writes: 0 };
+const STILL: Bounds = Bounds {
+    steps: 0,
+    late: 0,
+    delays: 0,
+    starts: 0,
+    crashes: 0,
+    leaves: 0,
+    loads: 0,
+    give_ups: 0,
+    writes: 0,
+};
 
 /// Longer than any of these walks takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -303,6 +330,12 @@ fn a_host_that_crashes_and_starts_again_never_meets_its_own_past() {
 fn a_host_that_leaves_hands_over_whatever_comes_late() {
     let bounds = Bounds { steps: 2, late: 1, delays: 2, leaves: 1, ..STILL };
     check("leaves", 2, true, bounds, &[]);
+}
+
+#[test]
+fn a_controller_that_is_laid_down_and_taken_up_again_never_has_two_owners() {
+    let bounds = Bounds { steps: 1, late: 1, delays: 1, loads: 2, ..STILL };
+    check("loads", 2, true, bounds, &[LAID_DOWN]);
 }
 
 #[test]

@@ -301,7 +301,12 @@ impl Member {
     }
 
     fn with_situation<T>(&mut self, now: Duration, use_it: impl FnOnce(&Situation<'_>) -> T) -> T {
-        let mine = self.record();
+        let mut mine = self.record();
+        // Others plan by what they can read: a controller that this member has not published is not given
+        // to it, or they would take it away again.
+        if let Some(published) = self.lease.published() {
+            mine.lanes.clone_from(&published.lanes);
+        }
         let settle = self.config.settle;
         let mine_since = self.lease.joined_at();
         let since = self.view.members.values().map(|seen| seen.first).chain(mine_since);

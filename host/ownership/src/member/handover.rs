@@ -1,5 +1,6 @@
 //! Slots: what each new table means for them, and when they change hands.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ impl Member {
             (SlotSet::default(), SlotSet::default(), SlotSet::default());
         let id = self.config.id.clone();
         let usable = !self.disagrees();
-        let takes = self.phase == Phase::Active;
+        let takes = self.takes(lane);
         let Some(slots) = self.slots.get_mut(lane) else { return };
         let column = table.lanes.get(lane).filter(|_| usable);
         let owner =
@@ -122,7 +123,7 @@ impl Member {
         let drained = |slot: &SlotId| matches!(self.slot(lane, *slot), SlotState::Draining { .. });
         let returned = |slot: &SlotId| {
             let entry = self.table().and_then(|table| table.entry(lane, *slot));
-            self.phase == Phase::Active && entry.is_some_and(|entry| entry.owner == self.config.id)
+            self.takes(lane) && entry.is_some_and(|entry| entry.owner == self.config.id)
         };
         let (back, gone): (Vec<_>, Vec<_>) = slots.slots.iter().filter(drained).partition(returned);
         let (back, gone): (SlotSet, SlotSet) = (back.into_iter().collect(), gone.into_iter().collect());
@@ -132,13 +133,33 @@ impl Member {
         push(effects, lane, gone, Effect::Drop);
     }
 
-    /// Somebody who leaves and has nobody to give the slots of a controller to stops working on them.
-    pub(super) fn leave_alone(&mut self, effects: &mut Vec<Effect>) {
-        if self.phase != Phase::Leaving || !self.view.is_listed {
-            return;
+    /// Takes up controllers that are new, whose slots the table may give to this member already. Those that
+    /// it loads no longer are laid down in [`lay_down`](Self::lay_down).
+    pub(super) fn load(&mut self, lanes: BTreeSet<Lane>, effects: &mut Vec<Effect>) {
+        let added: Vec<Lane> = lanes.difference(&self.config.lanes).cloned().collect();
+        self.config.lanes = lanes;
+        let table = self.table().cloned();
+        for lane in added {
+            self.slots.entry(lane.clone()).or_insert_with(|| LaneSlots::new(self.config.slots));
+            if let Some(table) = &table {
+                self.follow(&lane, table, effects);
+            }
         }
-        let view = &self.view;
-        for (lane, slots) in self.slots.iter_mut().filter(|(lane, _)| !view.has_heirs(lane)) {
+    }
+
+    /// Whether it may be given slots of a controller.
+    fn takes(&self, lane: &Lane) -> bool {
+        self.phase == Phase::Active && self.config.lanes.contains(lane)
+    }
+
+    /// Stops working on controllers that this member no longer loads, and, when it leaves, on those that
+    /// nobody else loads. Their slots stay its own in the table until somebody takes them, which then
+    /// waits for its acknowledgement as in any other move.
+    pub(super) fn lay_down(&mut self, effects: &mut Vec<Effect>) {
+        let leaves = self.phase == Phase::Leaving && self.view.is_listed;
+        let (view, loaded) = (&self.view, &self.config.lanes);
+        let ends = |lane: &Lane| !loaded.contains(lane) || (leaves && !view.has_heirs(lane));
+        for (lane, slots) in self.slots.iter_mut().filter(|(lane, _)| ends(lane)) {
             let mut stop = SlotSet::default();
             slots.change(|slot, state| match state {
                 SlotState::Owned { epoch } => {
@@ -150,6 +171,7 @@ impl Member {
             });
             push(effects, lane, stop, Effect::Stop);
         }
+        self.slots.retain(|lane, slots| loaded.contains(lane) || !slots.is_idle());
     }
 
     fn set(&mut self, lane: &Lane, slots: &SlotSet, to: SlotState) {

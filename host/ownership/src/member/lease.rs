@@ -71,6 +71,11 @@ impl OwnLease {
         self.valid_until
     }
 
+    /// What its Lease says, as far as that was answered.
+    pub(super) fn published(&self) -> Option<&MemberRecord> {
+        self.published.as_deref()
+    }
+
     /// When the first renewal was answered.
     pub(super) fn joined_at(&self) -> Option<Duration> {
         self.joined_at
@@ -119,7 +124,8 @@ impl Member {
     fn is_awaited(&self, now: Duration) -> bool {
         let Some(published) = self.lease.published.as_deref() else { return false };
         let is_leaving = self.phase != Phase::Active;
-        if is_leaving != published.draining || self.may_exit() != published.fenced {
+        let is_loading = self.config.lanes != published.lanes;
+        if is_loading || is_leaving != published.draining || self.may_exit() != published.fenced {
             return true;
         }
         let last = self.view.last_table_and_uid();
@@ -160,6 +166,7 @@ impl Member {
             self.phase = Phase::Left;
             effects.push(Effect::Left);
         }
+        self.view.is_news |= self.lease.published.as_ref().is_none_or(|old| old.lanes != record.lanes);
         self.lease.published = Some(record);
     }
 

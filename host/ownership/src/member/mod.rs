@@ -165,6 +165,8 @@ pub enum Input {
     },
     /// Answer to [`Effect::Stop`], slot by slot: nothing runs and no write is outstanding.
     Drained(Slots),
+    /// The controllers that this host loads from now on. Work on others ends at once.
+    Loads(BTreeSet<Lane>),
     /// This host wants to stop.
     Leave,
 }
@@ -355,6 +357,7 @@ impl Member {
             }
             Input::BarrierPassed { slots, epoch } => self.barrier_passed(slots, epoch, effects),
             Input::Drained(slots) => self.drained(&slots, effects),
+            Input::Loads(lanes) => self.load(lanes, effects),
             Input::Leave => self.phase = Phase::Leaving,
         }
     }
@@ -364,7 +367,7 @@ impl Member {
             return;
         }
         self.stop_waiting_for_the_proven_gone(effects);
-        self.leave_alone(effects);
+        self.lay_down(effects);
         self.coordinate(now, effects);
         self.renew(now, effects);
     }

@@ -317,7 +317,7 @@ impl Explorer {
         let alive: Vec<usize> = self.world.alive().map(|(at, _)| at).collect();
         let Some(at) = self.random.pick(&alive) else { return Ok(()) };
         let host = self.world.nodes[at].host;
-        match self.random.within(0, 9) {
+        match self.random.within(0, 11) {
             0 | 1 => {
                 self.later(100, 20_000, Action::Start(host));
                 self.act(Action::Crash(at))
@@ -335,6 +335,12 @@ impl Explorer {
                 self.act(Action::Outage)
             }
             8 => self.act(Action::List(at)),
+            9 | 10 => {
+                let lanes = 1_u64 << self.world.setup.lanes.len();
+                let (now, then) = (self.random.within(0, lanes - 1), self.random.within(1, lanes - 1));
+                self.later(10, 20_000, Action::Load(at, then as u8));
+                self.act(Action::Load(at, now as u8))
+            }
             _ => self.delete(),
         }
     }

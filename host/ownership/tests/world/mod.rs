@@ -94,6 +94,8 @@ pub(crate) enum Action {
     Resume(usize),
     /// SIGTERM.
     Leave(usize),
+    /// The configuration of a process names other controllers: the bits are places in [`Setup::lanes`].
+    Load(usize, u8),
     Tick(usize),
     /// A process that was stopped takes what reached it meanwhile.
     Take(usize),
@@ -129,7 +131,9 @@ impl Action {
         match self {
             Self::Carry(id) | Self::Lose(id) | Self::Answer(id) | Self::GiveUp(id) => Some(id.node),
             Self::Watch(at, _) | Self::Write(at, _) | Self::Drained(at, _) => Some(*at),
-            Self::Crash(at) | Self::Pause(at) | Self::Resume(at) | Self::Leave(at) => Some(*at),
+            Self::Crash(at) | Self::Pause(at) | Self::Resume(at) | Self::Leave(at) | Self::Load(at, _) => {
+                Some(*at)
+            }
             Self::Tick(at) | Self::Take(at) | Self::List(at) | Self::Listed(at) | Self::Barrier(at) => {
                 Some(*at)
             }
@@ -260,6 +264,7 @@ impl World {
             Action::Pause(at) => return Ok(self.set_life(*at, &[Life::Up], Life::Paused)),
             Action::Resume(at) => return Ok(self.set_life(*at, &[Life::Paused], Life::Up)),
             Action::Leave(at) => return self.deliver(*at, vec![Input::Leave]),
+            Action::Load(at, lanes) => return self.load(*at, *lanes),
             Action::Tick(at) => return self.tick(*at),
             Action::Take(at) => return self.take(*at),
             Action::Carry(id) => return self.carry(*id),
@@ -317,7 +322,7 @@ impl World {
             if !node.is_watching {
                 actions.push(Action::List(at));
             }
-            actions.extend([Action::Crash(at), Action::Leave(at)]);
+            actions.extend([Action::Crash(at), Action::Leave(at), Action::Load(at, 0), Action::Load(at, 1)]);
             actions.extend(node.watches.keys().map(|name| Action::Watch(at, name.clone())));
             actions.extend(node.barriers.iter().map(|_| Action::Barrier(at)));
             for (place, work) in &node.work {
@@ -371,6 +376,15 @@ impl World {
         let at = self.nodes.len() - 1;
         self.journal.fresh.extend([Action::Tick(at), Action::List(at)]);
         true
+    }
+
+    fn load(&mut self, at: usize, bits: u8) -> Result<bool, Violation> {
+        let chosen = (0..).zip(&self.setup.lanes).filter(|(bit, _)| bits & (1 << bit) != 0);
+        let lanes: BTreeSet<Lane> = chosen.map(|(_, lane)| lane.clone()).collect();
+        if self.nodes.get(at).is_none_or(|node| node.member.config().lanes == lanes) {
+            return Ok(false);
+        }
+        self.deliver(at, vec![Input::Loads(lanes)])
     }
 
     fn set_life(&mut self, at: usize, from: &[Life], to: Life) -> bool {
