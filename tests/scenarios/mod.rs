@@ -9,6 +9,7 @@ mod hostile;
 mod modules;
 mod ownership;
 mod ownership_figures;
+mod reload;
 mod restarts;
 mod scaffolds;
 mod scale;

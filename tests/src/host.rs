@@ -105,7 +105,7 @@ pub struct Host {
     admin: Option<u16>,
     shows_log: bool,
     // Goes after the process that uses it.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Host {
@@ -206,7 +206,25 @@ impl Host {
         command.arg("run").arg("--config").arg(&config).arg("--kubeconfig").arg(kubeconfig);
         command.args(arguments);
         let process = ChildProcess::start("polyreme run", command, dir.path().join("host.log"))?;
-        Ok(Self { process, admin, shows_log: true, _dir: dir })
+        Ok(Self { process, admin, shows_log: true, dir })
+    }
+
+    /// Replaces the configuration file as a mounted ConfigMap is: at once. Its admin address and its
+    /// `ownership` stay as they were.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn reconfigure(&self, configuration: &Value) -> Result<()> {
+        let path = self.dir.path().join("polyreme.yaml");
+        let before = fs::read_to_string(&path).context("failed to read the configuration")?;
+        let before: Value = serde_json::from_str(&before).context("failed to parse the configuration")?;
+        let mut configuration = configuration.clone();
+        for field in ["admin", "ownership"] {
+            configuration[field] = before[field].clone();
+        }
+        let next = self.dir.path().join("next.yaml");
+        fs::write(&next, configuration.to_string()).context("failed to write the configuration")?;
+        fs::rename(&next, &path).context("failed to put it in place")
     }
 
     /// Keeps its log to itself when it ends: for a program that people watch.
@@ -270,7 +288,7 @@ impl Host {
         Memory::parse(&status.context("failed to read the memory of a host from /proc")?)
     }
 
-    /// What its readiness probe answers now, whether ready or not.
+    /// What its readiness probe answers now.
     ///
     /// # Errors
     /// When it does not answer, or answers that it is not ready (the error has its reasons).

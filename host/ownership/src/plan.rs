@@ -1,6 +1,6 @@
 //! When the table should change, and to what.
 //!
-//! A slot must move when its owner is fenced, leaves, or no longer loads the controller. It may move to
+//! A slot must move when its owner is fenced or about to be, leaves, or no longer loads the controller. It may move to
 //! level the load, but only to members that have been there for a while, and only as often as the
 //! damping allows. Every move keeps the previous owner among the predecessors until it is proven gone:
 //! [`is_proven_gone`] is the rule that a successor and a planner share.
@@ -41,6 +41,9 @@ pub struct Situation<'a> {
     /// Members that have been silent for so long that they are given nothing, though they keep what they
     /// have until they are fenced.
     pub silent: &'a BTreeSet<&'a MemberId>,
+    /// Those among them that will be fenced soon unless they say something: their successors are chosen now,
+    /// so that they have the objects in their caches by then.
+    pub given_up: &'a BTreeSet<&'a MemberId>,
     /// How slots are given to members.
     pub placement: Placement,
     /// The rules in force.
@@ -246,7 +249,8 @@ impl Situation<'_> {
     fn may_stay(&self, lane: &Lane, owner: &MemberId) -> bool {
         self.members.get(owner).is_none_or(|record| {
             let is_placeholder = record.lanes.is_empty() && record.weight == 0;
-            !record.fenced && !record.draining && (is_placeholder || record.lanes.contains(lane))
+            let loads = is_placeholder || record.lanes.contains(lane);
+            !record.fenced && !record.draining && loads && !self.given_up.contains(owner)
         })
     }
 

@@ -124,6 +124,14 @@ impl Timing {
         self.hold_for / CONTACT_GAP_DIVISOR
     }
 
+    /// Silence after which a member's slots are promised to others, who begin to cache their objects and
+    /// wait until it is fenced: a quarter of the way there from the end of its validity, which leaves time for
+    /// a renewal that shows that there is contact, and for a list.
+    #[must_use]
+    pub fn give_up_after(&self) -> Duration {
+        self.hold_for + (self.fence_after - self.hold_for) / 4
+    }
+
     /// How long a renewal is waited for before it is sent again.
     #[must_use]
     pub fn request_timeout(&self) -> Duration {

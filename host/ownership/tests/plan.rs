@@ -27,6 +27,7 @@ struct World {
     records: BTreeMap<MemberId, MemberRecord>,
     settled: BTreeSet<MemberId>,
     silent: BTreeSet<MemberId>,
+    given_up: BTreeSet<MemberId>,
     placement: Placement,
 }
 
@@ -39,6 +40,7 @@ impl World {
             members: &members,
             settled: &self.settled.iter().collect(),
             silent: &self.silent.iter().collect(),
+            given_up: &self.given_up.iter().collect(),
             placement: self.placement,
             rules: Rules::all(),
         })
@@ -100,8 +102,9 @@ fn world() -> impl Strategy<Value = World> {
     let lanes = proptest::collection::btree_map((0_u8..3).prop_map(lane), 0_usize..2, 0..4);
     let some = || proptest::collection::btree_set((0_u8..5).prop_map(member), 0..6);
     let records = proptest::collection::btree_map((0_u8..5).prop_map(member), record(), 0..6);
-    (columns, lanes, records, some(), some(), any::<bool>()).prop_map(
-        |(columns, lanes, records, settled, silent, leader)| {
+    (columns, lanes, records, some(), some(), some(), any::<bool>()).prop_map(
+        |(columns, lanes, records, settled, silent, longer, leader)| {
+            let given_up = silent.intersection(&longer).cloned().collect();
             let columns: Vec<_> = columns.into_iter().map(Arc::new).collect();
             let mut table = Table::empty(SlotCount::for_model(SLOTS), KeyBy::Name);
             table.generation = 5;
@@ -110,7 +113,7 @@ fn world() -> impl Strategy<Value = World> {
                 .map(|(lane, at)| (lane, Arc::clone(&columns[at % columns.len()])))
                 .collect();
             let placement = if leader { Placement::Leader } else { Placement::Sharded };
-            World { table, records, settled, silent, placement }
+            World { table, records, settled, silent, given_up, placement }
         },
     )
 }
@@ -152,7 +155,10 @@ proptest! {
         prop_assert_eq!(plan.voluntary, 0);
         for (lane, slot, old, new) in world.changes(&plan.table).filter(|(_, _, old, new)| old.owner != new.owner) {
             let record = world.records.get(&old.owner);
-            let gone = record.is_some_and(|record| record.fenced || record.draining || !record.lanes.contains(lane));
+            let leaves = |record: &MemberRecord| {
+                record.fenced || record.draining || !record.lanes.contains(lane) || world.given_up.contains(&old.owner)
+            };
+            let gone = record.is_some_and(leaves);
             prop_assert!(gone, "{lane} {slot}: from {} to {}", old.owner, new.owner);
         }
     }

@@ -66,6 +66,21 @@ impl EventSink {
         (Self { sender }, publisher.run(receiver))
     }
 
+    /// An Event of the host itself, in the name of `reporter`; dropped when too many wait.
+    pub fn emit(
+        &self,
+        reporter: &str,
+        regarding: ObjectReference,
+        severity: Severity,
+        reason: &str,
+        note: String,
+    ) {
+        let event = event(severity, reason, "", note);
+        if self.sender.try_send(Emitted { controller: Arc::from(reporter), regarding, event }).is_err() {
+            tracing::warn!(reason, "failed to publish an event: too many wait");
+        }
+    }
+
     /// What the guest of one controller emits into.
     #[must_use]
     pub fn controller(&self, name: &str, uids: UidLookup, metrics: ModuleMetrics) -> ControllerEvents {

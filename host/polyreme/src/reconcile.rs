@@ -3,15 +3,18 @@
 //! A worker takes a key, asks for the right to reconcile it, reads the object from the cache, runs the
 //! module in an instance of its own, and tells the queue what came of it. The key is handed back only when
 //! every write that the guest sent has been answered, so the next reconcile of the object reads them.
+//!
+//! What runs can be replaced while it runs ([`Program`]): a reconcile ends with what it began with.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use polyreme_runtime::wit::reconciler::{Action, Failure, Request};
 use polyreme_runtime::wit::types::ObjectRef;
 use polyreme_runtime::{CallError, CallStats, Clock, Events, FaultKind, Metrics, Module, Random, Session};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info_span, warn};
 
@@ -35,22 +38,18 @@ const MAX_REQUEUE: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct Controller {
     /// Its name in the configuration.
     pub name: String,
-    /// Its code.
-    pub module: Module,
+    /// What it runs.
+    pub program: RwLock<Arc<Program>>,
     /// The objects it reconciles.
     pub primaries: Arc<Cache>,
     /// Everything it watches, the primaries included.
     pub caches: Vec<Arc<Cache>>,
     /// Which of them are due.
     pub queue: Arc<Queue>,
-    /// The API, as far as it is granted.
-    pub api: Arc<ControllerApi>,
     /// What this host owns of it.
     pub lane: Arc<LaneSlots>,
     /// The labels that say which objects are this host's, where an external sharder decides.
     pub labels: Option<ShardLabels>,
-    /// `settings` as JSON text.
-    pub settings: Arc<str>,
     /// Where its events go.
     pub events: Arc<dyn Events>,
     /// Where its metrics go.
@@ -67,18 +66,33 @@ pub struct Controller {
     pub last_uids: Mutex<HashMap<ObjectKey, Box<str>>>,
 }
 
+/// What a controller runs: replaced as a whole when its module or its configuration changes.
+pub struct Program {
+    /// Its code.
+    pub module: Module,
+    /// The API, as far as it is granted.
+    pub api: Arc<ControllerApi>,
+    /// `settings` as JSON text.
+    pub settings: Arc<str>,
+}
+
 /// When an object that may not be reconciled now is looked at again: about a renewal later.
 const SUSPENDED_RETRY: Duration = Duration::from_secs(1);
 
 type Verdict = Result<(Result<Action, Failure>, CallStats), CallError>;
 
 impl Controller {
-    /// Works until the queue is closed.
-    pub async fn work(self: Arc<Self>) {
-        while let Some(work) = self.queue.next().await {
+    /// Works until the queue is closed, or until told to end between two reconciles.
+    pub async fn work(self: Arc<Self>, end: CancellationToken) {
+        while let Some(Some(work)) = end.run_until_cancelled(self.queue.next()).await {
             let outcome = self.take(&work).await;
             self.queue.finish(work, outcome);
         }
+    }
+
+    /// What it runs now.
+    pub fn program(&self) -> Arc<Program> {
+        Arc::clone(&self.program.read())
     }
 
     async fn take(&self, work: &Work) -> Outcome {
@@ -104,10 +118,11 @@ impl Controller {
         let outstanding = TaskTracker::new();
         let request = self.request(popped, current.as_deref(), &uid, id, &permit);
         let revocation = permit.clone();
-        let session = self.session(&request, current.as_deref(), permit, &outstanding);
+        let program = self.program();
+        let session = self.session(&program, &request, current.as_deref(), permit, &outstanding);
         let verdict = tokio::select! {
             biased;
-            verdict = self.module.reconcile(request, session) => Some(verdict),
+            verdict = program.module.reconcile(request, session) => Some(verdict),
             () = revocation.revoked() => None,
         };
         outstanding.close();
@@ -135,7 +150,8 @@ impl Controller {
         if !labels.is_leaving(&object) {
             return None;
         }
-        match labels.acknowledge(&self.api.client, &self.primaries.resource, &object).await {
+        let client = &self.program().api.client;
+        match labels.acknowledge(client, &self.primaries.resource, &object).await {
             Ok(()) => Some(Outcome::Forget),
             Err(failure) => {
                 warn!(object = %key, "failed to acknowledge a drain: {}", crate::explain::request_error(&failure));
@@ -160,7 +176,7 @@ impl Controller {
 
     /// Forgets what it remembers of objects that are another host's now; `evicted` were cached.
     pub fn forget_released(&self, evicted: &HashSet<(Kind, ObjectKey)>) {
-        self.api.applied.forget(evicted);
+        self.program().api.applied.forget(evicted);
         self.last_uids.lock().retain(|key, uid| self.lane.wants(self.slot_of(key, uid)));
     }
 
@@ -204,13 +220,14 @@ impl Controller {
 
     fn session(
         &self,
+        program: &Program,
         request: &Request,
         current: Option<&Object>,
         permit: Permit,
         outstanding: &TaskTracker,
     ) -> Session {
         let api = ReconcileApi {
-            shared: Arc::clone(&self.api),
+            shared: Arc::clone(&program.api),
             kind: self.primaries.id.kind.clone(),
             key: ObjectKey::new(request.object.namespace.as_deref(), &request.object.name),
             uid: current.map(|object| object.uid.clone()),
@@ -222,7 +239,7 @@ impl Controller {
             events: Arc::clone(&self.events),
             log: Arc::new(GuestLog),
             metrics: Arc::clone(&self.guest_metrics),
-            settings: Arc::clone(&self.settings),
+            settings: Arc::clone(&program.settings),
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
         }

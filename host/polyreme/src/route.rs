@@ -91,6 +91,11 @@ impl Route {
         std::ptr::eq(self.lane(), lane)
     }
 
+    /// Whether it was made with this lineage.
+    pub fn is_by(&self, lineage: &Arc<Lineage>) -> bool {
+        Arc::ptr_eq(&self.lineage, lineage)
+    }
+
     /// Whether the kind is one that the controller owns.
     pub fn is_owned(&self) -> bool {
         self.role == Role::Owned

@@ -328,12 +328,20 @@ impl Member {
             settled.insert(&self.config.id);
         }
         let silent = self.view.silent(self.config.timing.hold_for, now).map(|(id, _)| id).collect();
+        let patience = self.config.timing.give_up_after();
+        // Silence counts while there is contact: until the last renewal that was answered.
+        let contact = self.lease.last_renewed().unwrap_or_default();
+        let given_up = self.view.fallen_silent(patience, contact).collect();
+        if let Some(at) = self.view.next_silent(patience, now) {
+            self.coordinator.check_again(at);
+        }
         use_it(&Situation {
             table,
             table_uid,
             members: &members,
             settled: &settled,
             silent: &silent,
+            given_up: &given_up,
             placement: self.config.placement,
             rules: self.config.rules,
         })

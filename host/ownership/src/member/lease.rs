@@ -71,6 +71,11 @@ impl OwnLease {
         self.valid_until
     }
 
+    /// When a renewal was answered last.
+    pub(super) fn last_renewed(&self) -> Option<Duration> {
+        self.last_renewed
+    }
+
     /// What its Lease says, as far as that was answered.
     pub(super) fn published(&self) -> Option<&MemberRecord> {
         self.published.as_deref()
@@ -158,6 +163,10 @@ impl Member {
         }
         self.lease.joined_at.get_or_insert(now);
         self.lease.last_renewed = Some(now);
+        let patience = self.config.timing.give_up_after();
+        if self.view.fallen_silent(patience, now).next().is_some() {
+            self.view.is_news = true;
+        }
         self.lease.valid_until = self.lease.valid_until.max(Some(from + self.config.timing.hold_for));
         self.lease.lock = Some(lock);
         self.lease.lock_sent = Some(at);

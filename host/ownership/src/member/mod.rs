@@ -410,6 +410,12 @@ impl Member {
         self.slots.get(lane).map(|slots| slots.get(slot)).unwrap_or_default()
     }
 
+    /// Whether it loads a controller, or has not yet ended what it did for it.
+    #[must_use]
+    pub fn loads(&self, lane: &Lane) -> bool {
+        self.slots.contains_key(lane)
+    }
+
     /// All slots of the controllers that it loads.
     pub fn slots(&self) -> impl Iterator<Item = (&Lane, SlotId, SlotState)> {
         self.slots.iter().flat_map(|(lane, slots)| slots.iter().map(move |(slot, state)| (lane, slot, state)))

@@ -174,6 +174,21 @@ impl View {
         now.saturating_sub(seen.changed.max(self.contact_since))
     }
 
+    /// Members that spoke since there is contact and then fell silent for `limit`. Who did not speak since
+    /// an outage may only be slow to come back, and is left alone until it is fenced.
+    pub(super) fn fallen_silent(&self, limit: Duration, now: Duration) -> impl Iterator<Item = &MemberId> {
+        let fallen = move |seen: &Seen| now.saturating_sub(seen.changed) >= limit;
+        let living = self.members.iter().filter(|(_, seen)| !seen.record.fenced);
+        let spoke = living.filter(|(_, seen)| seen.changed > self.contact_since);
+        spoke.filter(move |(_, seen)| fallen(seen)).map(|(id, _)| id)
+    }
+
+    /// When the first of those that are not fenced will have said nothing for `limit`, unless it does.
+    pub(super) fn next_silent(&self, limit: Duration, now: Duration) -> Option<Duration> {
+        let living = self.members.values().filter(|seen| !seen.record.fenced);
+        living.map(|seen| seen.changed + limit).filter(|at| *at > now).min()
+    }
+
     /// Members that said nothing for `limit`.
     pub(super) fn silent(&self, limit: Duration, now: Duration) -> impl Iterator<Item = (&MemberId, &Seen)> {
         self.members.iter().filter(move |(_, seen)| self.silence(seen, now) >= limit)

@@ -34,6 +34,33 @@ fn a_silent_member_is_fenced_only_after_the_whole_wait() {
 }
 
 #[test]
+fn the_slots_of_a_silent_member_are_promised_to_others_before_it_is_fenced() {
+    let mut driver = alone();
+    driver.see(record_of(1, &[]), secs(1));
+    (2..=3).for_each(|second| drop(driver.run(Input::Tick, secs(second))));
+    let theirs = driver.member.table().unwrap().owned(&lane(), &other());
+    assert!(!theirs.is_empty());
+    driver.see(record_of(driver.member.table().unwrap().generation, &[]), secs(3));
+    let mut prepared_at = None;
+    for tenth in 30..180 {
+        let now = Duration::from_millis(tenth * 100);
+        let effects = driver.run(Input::Tick, now);
+        if effects.iter().any(|effect| matches!(effect, Effect::Prepare(_))) {
+            prepared_at.get_or_insert(now);
+        }
+        let first = theirs.iter().next().unwrap();
+        if matches!(driver.state(first.0), SlotState::Waiting) {
+            assert!(now < secs(18), "it is fenced at 18 s, and then nothing is waited for");
+        }
+    }
+    assert_eq!(
+        prepared_at,
+        Some(secs(16)),
+        "by the first renewal that is answered 11.25 s after its last word"
+    );
+}
+
+#[test]
 fn after_an_outage_nobody_is_fenced_until_the_wait_has_passed_again() {
     let mut driver = alone();
     driver.see(record_of(1, &[]), secs(1));

@@ -36,6 +36,11 @@ impl Readiness {
         self.state.write().controllers.insert(controller.to_owned(), state);
     }
 
+    /// There is nothing more to say of this.
+    pub fn remove(&self, controller: &str) {
+        self.state.write().controllers.remove(controller);
+    }
+
     /// From now on the host is not ready, whatever its controllers say.
     pub fn shutting_down(&self) {
         self.state.write().shutting_down = true;

@@ -56,8 +56,8 @@ pub struct ControllerApi {
     pub policy: Policy,
     /// Default field manager: the controller's name.
     pub field_manager: String,
-    /// What was applied before.
-    pub applied: Applied,
+    /// What was applied before, by whatever version of the module.
+    pub applied: Arc<Applied>,
     /// `limits.apiCallsInFlight`.
     pub in_flight: Semaphore,
     /// Counts refusals and elided writes.

@@ -75,6 +75,20 @@ impl Cache {
         }
     }
 
+    /// Removes routes, and what was kept only for them.
+    pub fn retain_routes(&self, stays: impl Fn(&Route) -> bool) {
+        {
+            // Deciding and storing happen under this lock, by the routes as they are.
+            let _state = self.state.write();
+            let mut routes = self.routes.write();
+            if routes.iter().all(|route| stays(route)) {
+                return;
+            }
+            *routes = routes.iter().filter(|route| stays(route)).cloned().collect();
+        }
+        self.evict();
+    }
+
     /// The route hears of everything from now on.
     fn begin(&self, route: &Arc<Route>, state: &State) {
         if state.is_relisting() {

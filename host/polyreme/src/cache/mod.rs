@@ -32,6 +32,7 @@ use crate::ownership::LaneSlots;
 use crate::queue::schedule::Priority;
 use crate::route::Route;
 pub use catch_up::{catch_up, prewarm};
+use lineage::Lineage;
 use lists::Lists;
 use state::{Change, Source, State};
 pub use view::{Answer, View};
@@ -231,6 +232,23 @@ impl Caches {
     /// The cache with this id.
     pub fn get(&self, id: &CacheId) -> Option<Arc<Cache>> {
         self.by_id.read().get(id).cloned()
+    }
+
+    /// A cache whose watch has ended.
+    pub fn remove(&self, id: &CacheId) {
+        self.by_id.write().remove(id);
+    }
+
+    /// Of a controller's routes only those of this lineage stay.
+    pub fn keep_only(&self, lane: &LaneSlots, lineage: &Arc<Lineage>) {
+        self.all()
+            .iter()
+            .for_each(|cache| cache.retain_routes(|route| !route.is_of(lane) || route.is_by(lineage)));
+    }
+
+    /// Nothing leads to a controller any more.
+    pub fn forget(&self, lane: &LaneSlots) {
+        self.all().iter().for_each(|cache| cache.retain_routes(|route| !route.is_of(lane)));
     }
 
     /// Removes what is no longer wanted after slots were lost; tells nobody's queue. Returns what it

@@ -57,7 +57,10 @@ impl Inspect {
 
     /// What the module says of itself; a failure is a problem of it.
     async fn describe(&self, seen: &mut Inspection) -> Result<Option<Manifest>, Failure> {
-        let engine = Engine::new(EngineConfig::default()).map_err(Failure::failed)?;
+        // What a host compiled is used, and the other way round.
+        let cache_dir = polyreme_project::paths::cache_dir();
+        let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() });
+        let engine = engine.map_err(Failure::failed)?;
         let name = self.module.file_stem().unwrap_or_default().to_string_lossy();
         let described = async {
             let module = engine.load(&name, self.module.as_path(), Limits::default()).await?;

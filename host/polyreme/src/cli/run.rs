@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use polyreme::config::HostConfig;
+use polyreme::host::ConfigFile;
 use polyreme::identity::Identity;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,8 @@ use super::signals::with_signals;
 /// Run the controllers of a configuration until told to stop.
 ///
 /// SIGTERM or SIGINT lets running reconciles finish (`shutdownGracePeriod`); a second
-/// signal ends at once. /metrics, /healthz and /readyz are on `admin.address`.
+/// signal ends at once. /metrics, /healthz and /readyz are on `admin.address`. The file and the modules
+/// that it names are followed: what changes takes effect while the host runs.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The host's configuration (YAML; docs/configuration.md lists every field).
@@ -31,12 +32,12 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let mut config = HostConfig::load(&self.config).map_err(Failure::usage)?;
         let identity = Identity::find(self.identity).map_err(Failure::usage)?;
-        config.identify(identity).map_err(Failure::usage)?;
+        let file = ConfigFile::new(&self.config, move |config| Ok(config.identify(identity.clone())?));
+        let config = file.load().map_err(Failure::usage)?;
         let cluster = self.cluster.load().await.map_err(Failure::usage)?;
         let shutdown = CancellationToken::new();
-        let host = polyreme::host::run(config, cluster, shutdown.clone());
+        let host = polyreme::host::run(file, config, cluster, shutdown.clone());
         with_signals(shutdown, host).await.map_err(Failure::failed)?.map_err(Failure::failed)
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! `docs/configuration.md` lists every field for users.
 
+mod change;
 mod check;
 mod duration;
 mod error;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use change::restart_needed;
 pub use duration::{DurationError, DurationText};
 pub use error::{ConfigError, Fault, Place};
 pub use limits::{
@@ -106,7 +108,7 @@ pub struct AdminConfig {
 }
 
 /// One controller.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControllerConfig {
     /// `name:`, a DNS label, unique in the host.
     pub name: String,
@@ -180,12 +182,20 @@ impl HostConfig {
     /// # Ok::<(), ConfigError>(())
     /// ```
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&Self::read(path)?, path)
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or is larger than [`MAX_CONFIG_BYTES`].
+    pub fn read(path: &Path) -> Result<String, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
         if std::fs::metadata(path).map_err(failed)?.len() > MAX_CONFIG_BYTES {
             return Err(ConfigError::TooLarge { path: path.to_owned(), limit: MAX_CONFIG_BYTES });
         }
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        Self::parse(&text, path)
+        std::fs::read_to_string(path).map_err(failed)
     }
 
     /// Checks the text of a file; `path` is for messages and for relative module paths.

@@ -1,25 +1,32 @@
 //! The host: one process that runs all controllers of its configuration until it is told to stop.
 //!
 //! `run` connects, starts the admin endpoints and the engine, and starts each controller on its own
-//! ([`start`]): a module that cannot be loaded, or whose kinds do not exist yet, says so and leaves the
-//! others alone. On shutdown the queues close, reconciles under way get the grace period, and what is
-//! left is interrupted.
+//! ([`tend`]): a module that cannot be loaded, or whose kinds do not exist yet, says so and leaves the
+//! others alone. It follows the configuration file and the modules it names ([`follow`]); what changes is
+//! changed in the running host ([`fleet`]). On shutdown the queues close, reconciles under way get the
+//! grace period, and what is left is interrupted.
 
+mod crew;
+mod fleet;
+mod follow;
 mod load;
+mod news;
 mod plan;
 mod resync;
 mod retry;
 mod share;
 mod start;
+mod tend;
+mod watches;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use kube::Client;
 use kube::client::{Body, ClientBuilder, DynBody};
-use parking_lot::{Mutex, RwLock};
-use polyreme_runtime::wit::reconciler::Manifest;
+use parking_lot::Mutex;
 use polyreme_runtime::{Engine, EngineConfig};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,14 +35,18 @@ use tower::buffer::BufferLayer;
 use tower::util::BoxService;
 use tracing::{info, warn};
 
+use fleet::Fleet;
+use news::News;
 use share::{Rings, Surroundings};
+use watches::Watches;
 
+pub use follow::ConfigFile;
 pub use load::{Loaded, StartError, load};
 pub use plan::{ManifestError, Plan, Watch};
 
 use crate::admin::{self, Readiness};
 use crate::api::resources::Resources;
-use crate::cache::{Cache, CacheId, Caches, Resource};
+use crate::cache::Caches;
 use crate::clock::HostClock;
 use crate::config::{ControllerConfig, HostConfig};
 use crate::events::{EventSink, UidLookup};
@@ -45,11 +56,12 @@ use crate::object::{Kind, ObjectKey};
 use crate::ownership::Safeguards;
 use crate::queue::Queue;
 use crate::random::HostRandom;
-use crate::watch;
-use polyreme_selector::LabelSelector;
 
 /// Instances alive at once beyond the workers: `describe` calls at start.
 const SPARE_INSTANCES: u32 = 16;
+/// Instances alive at once at least, so that controllers can be added while the host runs. A place that was
+/// never used costs address space only.
+const MIN_INSTANCES: u32 = 512;
 /// How old the cache size metrics may be: less than a usual scrape interval.
 const CACHE_METRICS_EVERY: Duration = Duration::from_secs(5);
 
@@ -65,23 +77,25 @@ pub struct Host {
     clock: Arc<HostClock>,
     random: Arc<HostRandom>,
     events: EventSink,
-    /// Watches, and everything else that lives as long as the host.
+    /// Everything that lives as long as the host.
     background: Mutex<JoinSet<()>>,
     /// The namespace of the connection, where the Leases are unless the configuration says otherwise.
     namespace: String,
     safeguards: Safeguards,
-    /// The rings of this host; none before the modules are loaded.
-    rings: RwLock<Arc<Rings>>,
+    rings: Rings,
+    watches: Watches,
     /// Queues of all controllers, to be closed on shutdown.
-    queues: Mutex<Vec<Arc<Queue>>>,
+    queues: Mutex<BTreeMap<String, Arc<Queue>>>,
+    news: News,
 }
 
-/// Runs the host until `shutdown` is cancelled.
+/// Runs the host until `shutdown` is cancelled, and changes it as `file` changes.
 ///
 /// # Errors
 /// When the cluster cannot be reached, the admin address is taken, the engine cannot start, or no
 /// controller at all could be loaded.
 pub async fn run(
+    file: ConfigFile,
     config: HostConfig,
     cluster: kube::Config,
     shutdown: CancellationToken,
@@ -96,7 +110,7 @@ pub async fn run(
     let environment = Environment { client, metrics, namespace, engine, safeguards: Safeguards::all() };
     let host = Arc::new(Host::new(config, environment, readiness));
     host.background.lock().spawn(admin);
-    Host::serve(&host, shutdown).await
+    Host::serve(&host, Some(file), shutdown).await
 }
 
 /// What a host finds around itself.
@@ -113,8 +127,9 @@ pub struct Environment {
     pub safeguards: Safeguards,
 }
 
-/// The same as [`run`], in an environment that the caller made, and without admin endpoints: nothing here
-/// opens a socket or starts a thread that lasts, so that a simulation can run many hosts in one thread.
+/// The same as [`run`], in an environment that the caller made, without admin endpoints, and with one
+/// configuration for life: nothing here opens a socket or starts a thread that lasts, so that a simulation
+/// can run many hosts in one thread.
 ///
 /// # Errors
 /// When no controller at all could be loaded.
@@ -124,7 +139,7 @@ pub async fn run_in(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let host = Arc::new(Host::new(config, environment, Readiness::default()));
-    Host::serve(&host, shutdown).await
+    Host::serve(&host, None, shutdown).await
 }
 
 /// What carries requests to the API server and their answers back.
@@ -156,7 +171,7 @@ pub fn engine_config(config: &HostConfig) -> EngineConfig {
     let workers = config.controllers.iter().fold(0_u32, |sum, one| sum.saturating_add(one.workers));
     EngineConfig {
         cache_dir: config.cache_dir.clone(),
-        max_instances: workers.saturating_add(SPARE_INSTANCES),
+        max_instances: workers.saturating_add(SPARE_INSTANCES).max(MIN_INSTANCES),
         ..EngineConfig::default()
     }
 }
@@ -165,9 +180,11 @@ impl Host {
     fn new(config: HostConfig, environment: Environment, readiness: Readiness) -> Self {
         let Environment { client, metrics, namespace, engine, safeguards } = environment;
         let (events, publish_events) = EventSink::new(client.clone());
+        let news = News::new(&config, &namespace, &events, &metrics, &readiness);
         let mut background = JoinSet::new();
         background.spawn(publish_events);
         Self {
+            news,
             events,
             background: Mutex::new(background),
             engine,
@@ -181,42 +198,30 @@ impl Host {
             random: Arc::new(HostRandom),
             namespace,
             safeguards,
-            rings: RwLock::default(),
+            rings: Rings::default(),
+            watches: Watches::default(),
             queues: Mutex::default(),
         }
     }
 
-    async fn serve(host: &Arc<Self>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    async fn serve(
+        host: &Arc<Self>,
+        file: Option<ConfigFile>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
         host.publish_cache_sizes();
-        let mut workers = Self::start_controllers(host, &shutdown).await?;
-        shutdown.cancelled().await;
-        host.stop(&mut workers).await;
+        let mut fleet = Fleet::new(Arc::clone(host), shutdown.clone());
+        fleet.start().await?;
+        match file {
+            Some(file) => drop(shutdown.run_until_cancelled(file.follow(&mut fleet)).await),
+            None => shutdown.cancelled().await,
+        }
+        host.stop(fleet.into_tasks()).await;
         Ok(())
     }
 
-    /// Loads all modules, then lets each controller come up in a task of its own.
-    async fn start_controllers(
-        host: &Arc<Self>,
-        shutdown: &CancellationToken,
-    ) -> anyhow::Result<JoinSet<()>> {
-        let mut workers = JoinSet::new();
-        let loads = host.config.controllers.iter().map(|config| Self::load_or_report(host, config));
-        let loaded: Vec<_> = futures::future::join_all(loads).await.into_iter().flatten().collect();
-        let (total, usable) = (host.config.controllers.len(), loaded.len());
-        if usable == 0 && total > 0 {
-            bail!(
-                "none of the {total} controllers could be loaded; the messages above name each cause and remedy"
-            );
-        }
-        host.join_rings(&loaded);
-        for loaded in loaded {
-            workers.spawn(Self::bring_up(Arc::clone(host), loaded, shutdown.clone()));
-        }
-        info!(usable, total, "controllers loaded");
-        Ok(workers)
-    }
-
-    fn join_rings(&self, loaded: &[Loaded]) {
+    /// Joins the rings of controllers that are about to be started.
+    fn join_rings<'c>(&self, controllers: impl Iterator<Item = &'c ControllerConfig>) {
         let around = Surroundings {
             config: &self.config,
             namespace: self.config.ownership.namespace.as_deref().unwrap_or(&self.namespace),
@@ -226,59 +231,27 @@ impl Host {
             metrics: &self.metrics,
             safeguards: self.safeguards,
         };
-        let controllers = loaded.iter().map(|loaded| &loaded.config);
-        let rings = Rings::join(&around, controllers, &mut self.background.lock());
-        *self.rings.write() = Arc::new(rings);
+        self.rings.join(&around, controllers, &mut self.background.lock());
     }
 
-    fn rings(&self) -> Arc<Rings> {
-        Arc::clone(&self.rings.read())
+    /// A controller is gone.
+    fn forget(&self, controller: &str) {
+        self.queues.lock().remove(controller);
+        self.readiness.remove(controller);
+        self.metrics.forget_controller(controller);
     }
 
-    async fn load_or_report(host: &Arc<Self>, config: &ControllerConfig) -> Option<Loaded> {
-        host.readiness.set(&config.name, Err("starting".to_owned()));
-        match load(&host.engine, config).await {
-            Ok(loaded) => {
-                let Manifest { name, version, .. } = &loaded.manifest;
-                info!(
-                    controller = config.name,
-                    module = name,
-                    version,
-                    digest = loaded.module.digest(),
-                    "module loaded"
-                );
-                Some(loaded)
-            }
-            Err(failure) => {
-                let why = explain::chain(&failure);
-                tracing::error!(controller = config.name, place = %config.place, "{why}");
-                host.readiness.set(&config.name, Err(why));
-                None
-            }
-        }
-    }
-
-    /// Until shutdown a controller may wait for its kinds and caches; once it works, it ends with its queue.
-    async fn bring_up(host: Arc<Self>, loaded: Loaded, shutdown: CancellationToken) {
-        let connected = tokio::select! {
-            connected = start::connect(&host, loaded) => connected,
-            () = shutdown.cancelled() => return,
-        };
-        connected.work(&host).await;
-    }
-
-    async fn stop(&self, workers: &mut JoinSet<()>) {
+    async fn stop(&self, mut controllers: JoinSet<()>) {
         let grace = self.config.shutdown_grace_period;
         info!(?grace, "shutting down: giving slots away, waiting for reconciles under way");
-        let rings = self.rings();
         let all_ended = async {
-            rings.leave().await;
-            self.queues.lock().iter().for_each(|queue| queue.close());
-            while workers.join_next().await.is_some() {}
+            self.rings.leave().await;
+            self.queues.lock().values().for_each(|queue| queue.close());
+            while controllers.join_next().await.is_some() {}
         };
         if tokio::time::timeout(grace, all_ended).await.is_err() {
-            warn!("shutdownGracePeriod is over: interrupting {} controllers", workers.len());
-            workers.shutdown().await;
+            warn!("shutdownGracePeriod is over: interrupting {} controllers", controllers.len());
+            controllers.shutdown().await;
         }
         info!("stopped");
     }
@@ -305,16 +278,5 @@ impl Host {
                 }
             }
         });
-    }
-
-    /// The cache of a watch, started if it is the first to ask.
-    fn cache(&self, id: CacheId, resource: &Resource, selector: LabelSelector) -> Arc<Cache> {
-        let (cache, is_new) = self.caches.get_or_create(id, resource, selector);
-        if is_new {
-            let metrics = self.metrics.watch(&cache.id.kind.api_version, &cache.id.kind.kind);
-            let watch = watch::run(Arc::clone(&cache), self.client.clone(), metrics);
-            self.background.lock().spawn(watch);
-        }
-        cache
     }
 }

@@ -13,7 +13,7 @@ use crate::route::Role;
 const MAX_WATCHES: usize = 64;
 
 /// What is watched for one controller.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The kind it reconciles.
     pub primary: Watch,

@@ -4,10 +4,12 @@
 //! `label` an external sharder says which objects are this host's, and with strategy
 //! `ordinal` there are no Leases: which slots are this host's is known from its place in a StatefulSet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Client;
+use parking_lot::Mutex;
 use polyreme_ownership::{SlotSet, SlotState};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -36,7 +38,7 @@ pub(super) enum Share {
 /// All rings of this host, by name.
 #[derive(Default)]
 pub(super) struct Rings {
-    rings: BTreeMap<String, Share>,
+    rings: Mutex<BTreeMap<String, Share>>,
 }
 
 /// What a ring needs of its host.
@@ -82,12 +84,13 @@ impl Surroundings<'_> {
 }
 
 impl Rings {
-    /// Joins the rings of the controllers that could be loaded.
+    /// Joins the rings of these controllers, as far as this host is not in them yet.
     pub(super) fn join<'c>(
+        &self,
         around: &Surroundings<'_>,
         controllers: impl Iterator<Item = &'c ControllerConfig>,
         background: &mut JoinSet<()>,
-    ) -> Self {
+    ) {
         let mut by_ring: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         if !matches!(around.config.ownership.strategy, Strategy::Ordinal(_)) {
             for controller in controllers {
@@ -103,7 +106,9 @@ impl Rings {
             };
             (ring.to_owned(), share)
         };
-        Self { rings: by_ring.into_iter().map(join).collect() }
+        let mut rings = self.rings.lock();
+        let new: Vec<_> = by_ring.into_iter().filter(|(ring, _)| !rings.contains_key(*ring)).collect();
+        rings.extend(new.into_iter().map(join));
     }
 
     /// How a controller shares its objects.
@@ -111,13 +116,27 @@ impl Rings {
         if let Strategy::Ordinal(ordinal) = &config.ownership.strategy {
             return Share::Ordinal(ordinal.clone());
         }
-        let ring = self.rings.get(config.ring(controller));
-        ring.cloned().expect("the rings of all controllers were joined before any was started")
+        let rings = self.rings.lock();
+        rings
+            .get(config.ring(controller))
+            .cloned()
+            .expect("a controller's ring is joined before it is started")
     }
 
     /// Gives everything away to others.
     pub(super) async fn leave(&self) {
-        futures::future::join_all(self.rings.values().map(Share::leave)).await;
+        let all: Vec<Share> = self.rings.lock().values().cloned().collect();
+        futures::future::join_all(all.iter().map(Share::leave)).await;
+    }
+
+    /// Leaves the rings of which this host runs no controller any more; returns their names.
+    pub(super) async fn leave_all_but(&self, used: &BTreeSet<&str>) -> Vec<String> {
+        let unused: Vec<(String, Share)> = {
+            let mut rings = self.rings.lock();
+            rings.extract_if(.., |ring, _| !used.contains(ring.as_str())).collect()
+        };
+        futures::future::join_all(unused.iter().map(|(_, share)| share.leave())).await;
+        unused.into_iter().map(|(ring, _)| ring).collect()
     }
 }
 
@@ -147,13 +166,25 @@ impl Share {
         }
     }
 
-    /// The slots of a controller.
-    pub(super) fn lane(&self, config: &HostConfig, controller: &str) -> Arc<LaneSlots> {
-        let known = "a ring is joined for controllers that it is told of";
+    /// The slots of a controller, which takes part from now on if it does not yet.
+    pub(super) fn load(&self, config: &HostConfig, controller: &str) -> Arc<LaneSlots> {
         match self {
-            Self::Ring(ring) => ring.lane(controller).expect(known),
-            Self::Label(shard) => shard.lane(controller).expect(known),
+            Self::Ring(ring) => ring.load(controller),
+            Self::Label(shard) => shard.load(controller),
             Self::Ordinal(ordinal) => ordinal_lane(config, ordinal, controller),
+        }
+    }
+
+    /// Takes a controller out: nothing of it runs here when this returns, and others know that. What runs
+    /// is interrupted after `patience`.
+    pub(super) async fn unload(&self, controller: &str, lane: &LaneSlots, patience: Duration) {
+        match self {
+            Self::Ring(ring) => ring.unload(controller).await,
+            Self::Label(shard) => {
+                lane.end(patience).await;
+                shard.unload(controller);
+            }
+            Self::Ordinal(_) => lane.end(patience).await,
         }
     }
 

@@ -6,27 +6,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use polyreme_runtime::Module;
-use polyreme_runtime::wit::reconciler::Manifest;
+use parking_lot::{Mutex, RwLock};
 use polyreme_runtime::wit::types::Error as ApiError;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::crew::Crew;
 use super::load::Loaded;
 use super::plan::{Plan, Watch};
-use super::share::Share;
+use super::tend::Seat;
+use super::watches::Watched;
 use super::{Host, resync};
 use crate::api::ControllerApi;
-use crate::api::elide::Applied;
 use crate::cache::lineage::Lineage;
-use crate::cache::{Cache, Health, Resource, View};
+use crate::cache::{self, Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
+use crate::metrics::ModuleMetrics;
 use crate::ownership::{LaneSlots, ShardLabels};
 use crate::permissions::Policy;
-use crate::queue::Queue;
-use crate::reconcile::Controller;
+use crate::queue::schedule::Priority;
+use crate::reconcile::{Controller, Program};
 use crate::route::{Role, Route};
 
 /// First and longest wait before the API server is asked again for a kind that it does not know.
@@ -37,50 +38,48 @@ const CACHE_SYNC_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A controller whose caches are filled.
 pub(super) struct Connected {
+    /// What it was connected for.
+    pub(super) loaded: Arc<Loaded>,
+    /// What tells its routes from those of another round.
+    pub(super) lineage: Arc<Lineage>,
     controller: Arc<Controller>,
-    config: ControllerConfig,
-    share: Share,
-}
-
-/// What a controller is made of, from the module and from the cluster.
-struct Parts {
-    module: Module,
-    manifest: Manifest,
-    lane: Arc<LaneSlots>,
-    labels: Option<ShardLabels>,
-    primaries: Arc<Cache>,
-    caches: Vec<Arc<Cache>>,
-    queue: Arc<Queue>,
+    module_metrics: ModuleMetrics,
+    /// Given back when this is dropped.
+    _watches: Vec<Watched>,
 }
 
 /// Starts the watches and waits until every cache has had a full list.
-pub(super) async fn connect(host: &Arc<Host>, loaded: Loaded) -> Connected {
-    let Loaded { config, module, manifest, mut plan } = loaded;
-    let share = host.rings().share(&host.config, &config);
-    let labels = share.labels();
+pub(super) async fn connect(host: &Arc<Host>, seat: &Seat, loaded: &Arc<Loaded>) -> Connected {
+    let config = &loaded.config;
+    let labels = seat.share.labels();
+    let mut plan = loaded.plan.clone();
     if let Some(labels) = &labels {
         plan.select(&labels.selector());
     }
-    let lane = share.lane(&host.config, &config.name);
     // What is cached depends on the slots that this host is given.
-    share.joined().await;
-    let queue = Arc::new(Queue::new(host.metrics.queue(&config.name)));
-    host.queues.lock().push(Arc::clone(&queue));
-    let primaries = open(host, &config, &plan.primary).await;
+    seat.share.joined().await;
+    let since = Instant::now();
+    let mut watches = vec![open(host, config, &plan.primary).await];
+    let primaries = Arc::clone(&watches[0].cache);
     plan.indexes.iter().for_each(|path| primaries.add_index(path));
+    let lineage = Arc::new(lineage(&seat.lane, &plan, &primaries));
     let mut caches = Vec::new();
-    let lineage = Arc::new(lineage(&lane, &plan, &primaries));
     for watch in plan.watches() {
-        let cache = open(host, &config, watch).await;
-        let (queue, role, id) = (Arc::clone(&queue), watch.role.clone(), watch.cache.clone());
-        let lineage = Arc::clone(&lineage);
-        cache.add_route(Arc::new(Route::new(queue, role, id, &primaries, &host.caches, lineage)));
-        caches.push(cache);
+        let watched = open(host, config, watch).await;
+        let (queue, role, id) = (Arc::clone(&seat.queue), watch.role.clone(), watch.cache.clone());
+        let route = Route::new(queue, role, id, &primaries, &host.caches, Arc::clone(&lineage));
+        watched.cache.add_route(Arc::new(route));
+        caches.push(Arc::clone(&watched.cache));
+        watches.push(watched);
     }
-    wait_for_lists(host, &config, &caches).await;
-    let parts = Parts { module, manifest, lane, labels, primaries, caches, queue };
-    let controller = Arc::new(controller(host, &config, parts));
-    Connected { controller, config, share }
+    wait_for_lists(host, config, &caches).await;
+    let module_metrics = host.metrics.module(&config.name);
+    let controller = Arc::new(controller(host, seat, loaded, labels, primaries, caches, &module_metrics));
+    seat.share.bind(&controller);
+    // Of slots that this host has had for a while nobody else asks whether all of it is here.
+    cache::catch_up(&controller.caches, &host.client, &seat.lane, &seat.lane.wanted(), since).await;
+    host.readiness.set(&config.name, Ok(()));
+    Connected { loaded: Arc::clone(loaded), lineage, controller, module_metrics, _watches: watches }
 }
 
 /// How the controller's objects are followed to their primaries.
@@ -92,9 +91,9 @@ fn lineage(lane: &Arc<LaneSlots>, plan: &Plan, primaries: &Cache) -> Lineage {
 }
 
 /// The cache of a watch, as soon as the API server knows the kind.
-async fn open(host: &Host, config: &ControllerConfig, watch: &Watch) -> Arc<Cache> {
+async fn open(host: &Arc<Host>, config: &ControllerConfig, watch: &Watch) -> Watched {
     let resource = resolve(host, config, watch).await;
-    host.cache(watch.cache.clone(), &resource, watch.selector.clone())
+    host.watches.watch(host, watch.cache.clone(), &resource, watch.selector.clone())
 }
 
 async fn resolve(host: &Host, config: &ControllerConfig, watch: &Watch) -> Resource {
@@ -134,63 +133,106 @@ async fn wait_for_lists(host: &Host, config: &ControllerConfig, caches: &[Arc<Ca
     }
 }
 
-fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controller {
-    let Parts { module, manifest, lane, labels, primaries, caches, queue } = parts;
-    let module_metrics = host.metrics.module(&config.name);
+/// What a controller runs.
+fn program(
+    host: &Host,
+    seat: &Seat,
+    loaded: &Loaded,
+    caches: &[Arc<Cache>],
+    metrics: &ModuleMetrics,
+) -> Program {
+    let Loaded { config, module, manifest, .. } = loaded;
     host.metrics.instances(&config.name, module.instances());
+    host.metrics.reloads().runs(&config.name, &manifest.name, &manifest.version, module.digest());
     let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
     let api = ControllerApi {
         client: host.client.clone(),
         resources: Arc::clone(&host.resources),
         caches: Arc::clone(&host.caches),
-        view: View::new(caches.clone(), Arc::clone(&host.caches), Arc::clone(&lane)),
-        policy: Policy::new(&config.name, Arc::clone(&host.config.path), &manifest, config.grants.clone()),
-        field_manager: manifest.name,
-        applied: Applied::default(),
+        view: View::new(caches.to_vec(), Arc::clone(&host.caches), Arc::clone(&seat.lane)),
+        policy: Policy::new(&config.name, Arc::clone(&host.config.path), manifest, config.grants.clone()),
+        field_manager: manifest.name.clone(),
+        applied: Arc::clone(&seat.applied),
         in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
-        metrics: module_metrics.clone(),
+        metrics: metrics.clone(),
         safeguards: host.safeguards,
     };
+    Program { module: module.clone(), api: Arc::new(api), settings: config.settings_json() }
+}
+
+fn controller(
+    host: &Host,
+    seat: &Seat,
+    loaded: &Loaded,
+    labels: Option<ShardLabels>,
+    primaries: Arc<Cache>,
+    caches: Vec<Arc<Cache>>,
+    module_metrics: &ModuleMetrics,
+) -> Controller {
+    let program = program(host, seat, loaded, &caches, module_metrics);
+    let Seat { name, lane, queue, .. } = seat;
     Controller {
-        name: config.name.clone(),
-        module,
+        name: name.clone(),
+        program: RwLock::new(Arc::new(program)),
         primaries,
         caches,
-        queue,
-        api: Arc::new(api),
-        lane,
+        queue: Arc::clone(queue),
+        lane: Arc::clone(lane),
         labels,
-        settings: config.settings_json(),
-        events: Arc::new(host.events.controller(&config.name, host.uid_lookup(), module_metrics.clone())),
-        guest_metrics: Arc::new(host.metrics.guest(&config.name)),
+        events: Arc::new(host.events.controller(name, host.uid_lookup(), module_metrics.clone())),
+        guest_metrics: Arc::new(host.metrics.guest(name)),
         clock: host.clock.clone(),
         random: host.random.clone(),
-        metrics: host.metrics.controller(&config.name, config.workers),
-        module_metrics,
+        metrics: host.metrics.controller(name, loaded.config.workers),
+        module_metrics: module_metrics.clone(),
         last_uids: Mutex::default(),
     }
 }
 
 impl Connected {
-    /// Works until the queue is closed and every worker is done.
-    pub(super) async fn work(self, host: &Host) {
-        let Self { controller, config, share } = self;
-        info!(
-            controller = config.name,
-            workers = config.workers,
-            queued = controller.queue.depth(),
-            "controller started"
-        );
-        share.bind(&controller);
-        let mut workers = JoinSet::new();
-        for _ in 0..config.workers {
-            workers.spawn(Arc::clone(&controller).work());
+    /// Runs something else that watches the same. What it would see otherwise than before it sees again:
+    /// every object, if its code, its settings or its grants changed.
+    pub(super) fn replace(&self, host: &Host, seat: &Seat, before: &Loaded, loaded: &Loaded) {
+        let program = program(host, seat, loaded, &self.controller.caches, &self.module_metrics);
+        *self.controller.program.write() = Arc::new(program);
+        let sees_anew = before.module.digest() != loaded.module.digest()
+            || before.config.settings != loaded.config.settings
+            || before.config.grants != loaded.config.grants;
+        if sees_anew {
+            let primaries = &self.controller.primaries;
+            for (key, _) in primaries.keys_of(&seat.lane, &seat.lane.wanted()) {
+                seat.queue.add(key, Priority::LOW);
+            }
         }
-        let (primaries, queue) = (Arc::clone(&controller.primaries), Arc::clone(&controller.queue));
-        let mut helpers = JoinSet::new();
-        helpers.spawn(resync::run(primaries, queue, config.resync, host.random.clone()));
-        helpers.spawn(follow_health(host.readiness.clone(), config.name, controller.caches.clone()));
-        while workers.join_next().await.is_some() {}
+        // The number of workers is shown by a gauge that it sets.
+        drop(host.metrics.controller(&seat.name, loaded.config.workers));
+        info!(
+            controller = seat.name,
+            version = loaded.manifest.version,
+            digest = loaded.module.digest(),
+            workers = loaded.config.workers,
+            "controller updated"
+        );
+    }
+
+    pub(super) fn crew(&self, workers: u32) -> Crew {
+        Crew::new(Arc::clone(&self.controller), workers)
+    }
+
+    /// Resyncs until what comes back is dropped.
+    pub(super) fn resync(&self, host: &Host, config: &ControllerConfig) -> JoinSet<()> {
+        let (primaries, queue) = (Arc::clone(&self.controller.primaries), Arc::clone(&self.controller.queue));
+        let mut task = JoinSet::new();
+        task.spawn(resync::run(primaries, queue, config.resync, host.random.clone()));
+        task
+    }
+
+    /// Shows how the watches are doing until what comes back is dropped.
+    pub(super) fn follow_health(&self, host: &Host) -> JoinSet<()> {
+        let (name, caches) = (self.controller.name.clone(), self.controller.caches.clone());
+        let mut task = JoinSet::new();
+        task.spawn(follow_health(host.readiness.clone(), name, caches));
+        task
     }
 }
 

@@ -34,6 +34,10 @@ impl InstanceSeries {
     pub(super) fn add(&self, controller: &str, counters: Arc<InstanceCounters>) {
         self.modules.lock().insert(controller.to_owned(), counters);
     }
+
+    pub(super) fn remove(&self, controller: &str) {
+        self.modules.lock().remove(controller);
+    }
 }
 
 impl Collector for InstanceSeries {

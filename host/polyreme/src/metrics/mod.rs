@@ -21,6 +21,7 @@ mod module;
 mod ownership;
 mod process;
 mod queue;
+mod reload;
 mod text;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use controller::{ActiveWorker, ControllerMetrics, ReconcileResult};
 pub use module::{ModuleMetrics, TrapKind};
 pub use ownership::{MemberCounts, RingMetrics};
 pub use queue::{QueueMetrics, WorkGuard};
+pub use reload::ReloadMetrics;
 pub use text::Format;
 
 use crate::guest_metrics::{GuestMetrics, GuestSeries};
@@ -87,6 +89,7 @@ struct Inner {
     caches: cache::Families,
     requests: client::Requests,
     rings: ownership::Families,
+    reloads: ReloadMetrics,
     leading: Family<NameLabel, Gauge>,
     guests: Arc<GuestSeries>,
     instances: Arc<instances::InstanceSeries>,
@@ -118,6 +121,7 @@ impl Metrics {
             caches: cache::Families::register(&mut registry),
             requests: client::register(&mut registry),
             rings: ownership::Families::register(&mut registry),
+            reloads: ReloadMetrics::register(&mut registry),
             leading,
             guests,
             instances,
@@ -148,6 +152,19 @@ impl Metrics {
     /// Shows what the runtime counts of the instances of one controller's module.
     pub fn instances(&self, controller: &str, counters: Arc<InstanceCounters>) {
         self.inner.instances.add(controller, counters);
+    }
+
+    /// A controller is gone. What was counted of it stays until the process ends, as with every client
+    /// library; what is measured of it now does not.
+    pub fn forget_controller(&self, name: &str) {
+        self.inner.instances.remove(name);
+        self.inner.reloads.forget(name);
+    }
+
+    /// What becomes of changes to the configuration.
+    #[must_use]
+    pub fn reloads(&self) -> &ReloadMetrics {
+        &self.inner.reloads
     }
 
     /// Handles of the cache of one kind.

@@ -164,6 +164,11 @@ impl RingMetrics {
         set(&self.slots.get_or_create_owned(&labels), slots);
     }
 
+    /// A controller was taken out of the ring.
+    pub fn forget(&self, controller: &str) {
+        self.slots.remove(&SlotLabels { ring: self.ring.clone(), controller: controller.to_owned() });
+    }
+
     /// The table that this host acts by is of this generation; 0 while there is none.
     pub fn generation(&self, generation: u64) {
         self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));

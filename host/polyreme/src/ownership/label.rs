@@ -17,6 +17,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, Error as KubeError};
+use parking_lot::RwLock;
 use polyreme_ownership::{Lane, Timing};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -48,14 +49,14 @@ pub struct ShardSettings {
     pub namespace: String,
     /// `holdFor`, `fenceAfter` (which the Lease says as its duration) and `renewEvery`.
     pub timing: Timing,
-    /// Names of the controllers of this host.
+    /// Names of the controllers of this host at the start.
     pub controllers: Vec<String>,
 }
 
 /// See the module's story.
 pub struct Shard {
     labels: ShardLabels,
-    lanes: BTreeMap<Lane, Arc<LaneSlots>>,
+    lanes: Arc<Lanes>,
     leave: CancellationToken,
     state: watch::Receiver<State>,
 }
@@ -130,17 +131,16 @@ impl Shard {
         readiness: Readiness,
         background: &mut JoinSet<()>,
     ) -> Self {
-        let (clock, drained) = (RingClock::new(), Arc::new(Notify::new()));
-        let lane = |name: &String| {
-            let lane = LaneSlots::everything_while_valid(name.as_str().into(), clock, Arc::clone(&drained));
-            (Lane::from(name.as_str()), Arc::new(lane))
-        };
-        let lanes: BTreeMap<_, _> = settings.controllers.iter().map(lane).collect();
+        let clock = RingClock::new();
+        let lanes = Arc::new(Lanes { clock, drained: Arc::default(), all: RwLock::default() });
+        for controller in &settings.controllers {
+            lanes.load(controller);
+        }
         let labels = ShardLabels::new(&settings.ring, &settings.shard);
         let leave = CancellationToken::new();
         let (state, receiver) = watch::channel(State::Waiting);
         let api = Api::namespaced(client, &settings.namespace);
-        let keeper = Keeper { api, settings, clock, drained, lanes: lanes.clone(), readiness, state };
+        let keeper = Keeper { api, settings, clock, lanes: Arc::clone(&lanes), readiness, state };
         background.spawn(keeper.run(leave.clone()));
         Self { labels, lanes, leave, state: receiver }
     }
@@ -151,10 +151,15 @@ impl Shard {
         &self.labels
     }
 
-    /// One of its controllers.
+    /// The slots of a controller, which takes part from now on if it does not yet.
     #[must_use]
-    pub fn lane(&self, controller: &str) -> Option<Arc<LaneSlots>> {
-        self.lanes.get(controller).cloned()
+    pub fn load(&self, controller: &str) -> Arc<LaneSlots> {
+        self.lanes.load(controller)
+    }
+
+    /// Takes a controller out, of which nothing may run any more.
+    pub fn unload(&self, controller: &str) {
+        self.lanes.all.write().remove(controller);
     }
 
     /// Waits until the Lease is held.
@@ -169,13 +174,34 @@ impl Shard {
     }
 }
 
+/// The controllers of a shard.
+struct Lanes {
+    clock: RingClock,
+    drained: Arc<Notify>,
+    all: RwLock<BTreeMap<Lane, Arc<LaneSlots>>>,
+}
+
+impl Lanes {
+    fn load(&self, controller: &str) -> Arc<LaneSlots> {
+        let lane = Lane::from(controller);
+        let new = || {
+            let drained = Arc::clone(&self.drained);
+            Arc::new(LaneSlots::everything_while_valid(lane.clone(), self.clock, drained))
+        };
+        Arc::clone(self.all.write().entry(lane.clone()).or_insert_with(new))
+    }
+
+    fn each(&self, act: impl FnMut(&Arc<LaneSlots>)) {
+        self.all.read().values().for_each(act);
+    }
+}
+
 /// Keeps the Lease of a shard.
 struct Keeper {
     api: Api<Lease>,
     settings: ShardSettings,
     clock: RingClock,
-    drained: Arc<Notify>,
-    lanes: BTreeMap<Lane, Arc<LaneSlots>>,
+    lanes: Arc<Lanes>,
     readiness: Readiness,
     state: watch::Sender<State>,
 }
@@ -215,17 +241,17 @@ impl Keeper {
     /// Interrupts what runs when the validity ends before a renewal succeeded.
     async fn interrupt_at(&self, valid_until: Duration) {
         tokio::time::sleep_until(self.clock.instant(valid_until)).await;
-        self.lanes.values().for_each(|lane| lane.revoke_all());
+        self.lanes.each(|lane| lane.revoke_all());
     }
 
     fn publish(&self, valid_until: Duration) {
         let is_valid = valid_until > self.clock.now();
-        for lane in self.lanes.values() {
+        self.lanes.each(|lane| {
             lane.set_valid_until(Some(valid_until));
             if !is_valid {
                 lane.revoke_all();
             }
-        }
+        });
         let shard = &self.settings.shard;
         let waiting = || format!("waiting for the Lease {shard} of this shard");
         self.readiness
@@ -292,9 +318,9 @@ impl Keeper {
 
     /// Waits until nothing runs, then gives the Lease back.
     async fn release(self) {
-        self.lanes.values().for_each(|lane| lane.drain_all());
-        while !self.lanes.values().all(|lane| lane.is_idle()) {
-            self.drained.notified().await;
+        self.lanes.each(|lane| lane.drain_all());
+        while !self.lanes.all.read().values().all(|lane| lane.is_idle()) {
+            self.lanes.drained.notified().await;
         }
         let shard = self.settings.shard.as_str();
         match self.answered(self.api.get_opt(shard)).await {

@@ -160,6 +160,30 @@ impl LaneSlots {
         everything
     }
 
+    /// Slots that this host holds or is about to hold.
+    #[must_use]
+    pub fn wanted(&self) -> SlotSet {
+        let inner = self.inner.lock();
+        let wanted = (0..).map(SlotId).zip(&inner.states).filter(|(_, state)| **state != SlotState::NotMine);
+        wanted.map(|(slot, _)| slot).collect()
+    }
+
+    /// Begins nothing any more, and waits until nothing runs; what runs is told to end after `patience`.
+    /// Only for a lane without a ring, whose driver waits for the same.
+    pub async fn end(&self, patience: Duration) {
+        self.drain_all();
+        let idle = async {
+            while !self.is_idle() {
+                self.drained.notified().await;
+            }
+        };
+        tokio::pin!(idle);
+        if tokio::time::timeout(patience, idle.as_mut()).await.is_err() {
+            self.revoke_all();
+            idle.await;
+        }
+    }
+
     /// Begins nothing any more; what runs may finish.
     pub fn drain_all(&self) {
         self.drain(&self.slots.all().collect());

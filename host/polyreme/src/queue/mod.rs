@@ -80,7 +80,10 @@ impl Queue {
 
     /// Hands out nothing from now on; keys in flight may still be finished.
     pub fn close(&self) {
-        self.inner.lock().closed = true;
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        inner.schedule.depth().keys().for_each(|priority| self.metrics.set_depth(priority.0, 0));
+        drop(inner);
         self.wake.notify_waiters();
         self.wake.notify_one();
     }

@@ -62,7 +62,22 @@ impl Snapshot {
             problems: Vec::new(),
         };
         leases.into_iter().for_each(|lease| snapshot.read(lease));
+        snapshot.forget_removed();
         snapshot
+    }
+
+    /// A controller that was removed from every host stays in the table until its last owner is gone, and
+    /// means nothing.
+    fn forget_removed(&mut self) {
+        let living: Vec<&MemberRecord> =
+            self.members.values().map(|seen| &seen.record).filter(|record| !record.fenced).collect();
+        let matters = |lane: &Lane| {
+            living.is_empty()
+                || living.iter().any(|record| record.lanes.contains(lane) || record.held.contains_key(lane))
+        };
+        if let Some(seen) = &mut self.table {
+            seen.table.lanes.retain(|lane, _| matters(lane));
+        }
     }
 
     fn read(&mut self, lease: &Lease) {

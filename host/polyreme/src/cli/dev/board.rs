@@ -1,6 +1,6 @@
 //! The samples as the cluster shows them: a line whenever one becomes Ready, or is it no more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use super::super::print;
 use super::manifests::Sample;
 use super::place_of;
 
-type Seen = (usize, DynamicObject);
+type Seen = (Arc<str>, DynamicObject);
 
 /// See the module's story.
 pub(super) struct Board {
     started: Instant,
-    names: Vec<Arc<str>>,
+    names: BTreeSet<Arc<str>>,
     changes: SelectAll<BoxStream<'static, Seen>>,
-    /// What each sample was last said to be, by its number.
-    said: BTreeMap<usize, Verdict>,
+    /// What each sample was last said to be.
+    said: BTreeMap<Arc<str>, Verdict>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,35 +34,44 @@ struct Verdict {
 
 impl Board {
     pub(super) fn watch(client: &Client, samples: Vec<Sample>, started: Instant) -> Self {
-        let mut changes = SelectAll::new();
-        let mut names = Vec::new();
-        for (number, sample) in samples.iter().enumerate() {
+        let (names, changes) = (BTreeSet::new(), SelectAll::new());
+        let mut board = Self { started, names, changes, said: BTreeMap::new() };
+        board.follow(client, samples);
+        board
+    }
+
+    /// Follows these samples from now on, and no others.
+    pub(super) fn follow(&mut self, client: &Client, samples: Vec<Sample>) {
+        self.names.clear();
+        self.changes.clear();
+        for sample in samples {
             let place = place_of(sample.namespace.as_deref(), &sample.name);
-            names.push(format!("{} {place}", sample.resource.kind).into());
+            let name: Arc<str> = format!("{} {place}", sample.resource.kind).into();
+            self.names.insert(Arc::clone(&name));
             let config = watcher::Config::default().fields(&format!("metadata.name={}", sample.name));
             let objects = watcher(sample.api(client), config).default_backoff().applied_objects();
             // A watch that fails is begun again; what it missed it then shows.
-            let seen = objects.filter_map(move |object| ready(object.ok().map(|object| (number, object))));
-            changes.push(seen.boxed());
+            let seen = objects
+                .filter_map(move |object| ready(object.ok().map(|object| (Arc::clone(&name), object))));
+            self.changes.push(seen.boxed());
         }
-        Self { started, names, changes, said: BTreeMap::new() }
+        self.said.retain(|name, _| self.names.contains(name));
     }
 
     /// Waits until a sample becomes Ready or is it no more, and says so. Never returns where there is none.
     pub(super) async fn next_change(&mut self) {
         loop {
-            let Some((number, object)) = self.changes.next().await else {
+            let Some((name, object)) = self.changes.next().await else {
                 return std::future::pending().await;
             };
             let Some(verdict) = verdict(&object.data) else { continue };
-            if self.said.get(&number) == Some(&verdict) {
+            if self.said.get(&name) == Some(&verdict) {
                 continue;
             }
-            let name = self.names.get(number).map(AsRef::as_ref).unwrap_or_default();
             let state = if verdict.ready { "Ready" } else { "not Ready" };
             let seconds = self.started.elapsed().as_secs_f64();
             print(format_args!("{name}: {state} ({}), {seconds:.1} s after the start", verdict.why));
-            self.said.insert(number, verdict);
+            self.said.insert(name, verdict);
             return;
         }
     }

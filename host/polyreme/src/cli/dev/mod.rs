@@ -1,8 +1,8 @@
 //! `polyreme dev`: a controller on a cluster of its own, built again and reloaded after every change.
 //!
 //! Everything runs in this process: the local API server, then the host. A change of the project's files
-//! ([`sources`]) builds it anew; a build that fails says why and leaves the old controller running. The server
-//! lives as long as the command, so objects survive a reload.
+//! ([`sources`]) builds it anew and applies its manifests; the host follows the module and its configuration as
+//! everywhere. A build that fails says why and leaves the old controller running.
 
 mod board;
 mod manifests;
@@ -17,6 +17,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use polyreme::config::{HostConfig, ModuleSource};
 use polyreme::explain;
+use polyreme::host::ConfigFile;
 use polyreme::identity::Identity;
 use polyreme_apiserver::{Server, ServerConfig};
 use polyreme_ownership::Timing;
@@ -70,9 +71,9 @@ impl Dev {
 /// A running `polyreme dev`.
 struct Session<'a> {
     project: &'a Project,
-    config: PathBuf,
-    cluster: Config,
-    /// The host that runs now, if one does, and how it is told to stop.
+    client: Client,
+    board: Board,
+    /// The host, and how it is told to stop.
     host: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
 }
@@ -92,109 +93,113 @@ impl<'a> Session<'a> {
         };
         let kubeconfig = server.kubeconfig();
         let place = project.root().join(FOLDER).join("kubeconfig");
-        let cluster = connect(&kubeconfig, &place).await.map_err(Failure::failed)?;
-        let client = Client::try_from(cluster.clone()).map_err(Failure::failed)?;
-        let samples = manifests::apply_all(&client, project.root()).await.map_err(Failure::usage)?;
-        print(format_args!("cluster: export KUBECONFIG={}", quoted(&place)));
-        let mut session =
-            Self { project, config, cluster, host: JoinSet::new(), stop: CancellationToken::new() };
         let ended = async {
-            session.start_host(&built)?;
-            let mut board = Board::watch(&client, samples, started);
-            session.follow(&mut sources, &mut board, options.until_ready, &shutdown).await
+            let cluster = connect(&kubeconfig, &place).await.map_err(Failure::failed)?;
+            print(format_args!("cluster: export KUBECONFIG={}", quoted(&place)));
+            let mut session = Self::start(project, &config, cluster, &built, started).await?;
+            let ended = session.follow(&mut sources, options.until_ready, &shutdown).await;
+            session.stop_host().await;
+            ended
         }
         .await;
-        session.stop_host().await;
         apiserver::remove(&place, &kubeconfig);
         server.shutdown().await;
         ended
     }
 
+    async fn start(
+        project: &'a Project,
+        config: &Path,
+        cluster: Config,
+        built: &Built,
+        started: Instant,
+    ) -> Result<Self, Failure> {
+        let client = Client::try_from(cluster.clone()).map_err(Failure::failed)?;
+        let samples = manifests::apply_all(&client, project.root()).await.map_err(Failure::usage)?;
+        let board = Board::watch(&client, samples, started);
+        let file = config_file(config, built);
+        let config = file.load().map_err(Failure::usage)?;
+        let (mut host, stop) = (JoinSet::new(), CancellationToken::new());
+        host.spawn(polyreme::host::run(file, config, cluster, stop.clone()));
+        Ok(Self { project, client, board, host, stop })
+    }
+
     async fn follow(
         &mut self,
         sources: &mut Sources,
-        board: &mut Board,
         until_ready: bool,
         shutdown: &CancellationToken,
     ) -> Result<(), Failure> {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                () = board.next_change() => {
-                    if until_ready && board.all_ready() {
+                () = self.board.next_change() => {
+                    if until_ready && self.board.all_ready() {
                         return Ok(());
                     }
                 }
-                Some(ended) = self.host.join_next() => self.host_ended(ended),
+                Some(ended) = self.host.join_next() => return Err(why_ended(ended)),
                 () = sources.changed() => self.reload(shutdown).await,
             }
         }
     }
 
-    /// Builds; what comes out takes the place of what runs.
+    /// Builds and applies the manifests; the host notices what comes of the build.
     async fn reload(&mut self, shutdown: &CancellationToken) {
         print("changed: building");
-        let built = tokio::select! {
-            built = build_now(self.project) => built,
+        let renewed = async {
+            build_now(self.project).await.map_err(|failure| format!("{failure}"))?;
+            let samples = manifests::apply_all(&self.client, self.project.root()).await;
+            samples.map_err(|error| explain::chain(error.as_ref()))
+        };
+        let renewed = tokio::select! {
+            renewed = renewed => renewed,
             () = shutdown.cancelled() => return,
         };
-        match built {
-            Ok(built) => {
-                self.stop_host().await;
-                if let Err(failure) = self.start_host(&built) {
-                    eprintln!("error: {failure}");
-                }
-            }
-            Err(failure) => eprintln!("error: {failure}\nthe controller that was built before goes on"),
+        match renewed {
+            Ok(samples) => self.board.follow(&self.client, samples),
+            Err(why) => eprintln!("error: {why}\nthe controller that was built before goes on"),
         }
-    }
-
-    fn start_host(&mut self, built: &Built) -> Result<(), Failure> {
-        let config = self.host_config(built)?;
-        self.stop = CancellationToken::new();
-        self.host.spawn(polyreme::host::run(config, self.cluster.clone(), self.stop.clone()));
-        Ok(())
-    }
-
-    /// The project's configuration with the module just built, on an admin port that is free.
-    fn host_config(&self, built: &Built) -> Result<HostConfig, Failure> {
-        let mut config = HostConfig::load(&self.config).map_err(Failure::usage)?;
-        let identity = Identity::find(Some(IDENTITY.to_owned())).map_err(Failure::usage)?;
-        config.identify(identity).map_err(Failure::usage)?;
-        config.admin.address.set_port(0);
-        config.ownership.timing = Timing::FAST;
-        let is_ours = |module: &ModuleSource| {
-            let ModuleSource::File(path) = module;
-            path.file_stem() == Some(built.name.as_ref())
-        };
-        let (only, path) = (config.controllers.len() == 1, config.path.display().to_string());
-        let ours = config.controllers.iter_mut().find(|controller| only || is_ours(&controller.module));
-        let ours = ours.with_context(|| {
-            format!(
-                "failed to find the controller of this project in {path}: none has a module {}.wasm",
-                built.name
-            )
-        });
-        ours.map_err(Failure::usage)?.module = ModuleSource::File(built.path.clone());
-        Ok(config)
     }
 
     async fn stop_host(&mut self) {
         self.stop.cancel();
         while let Some(ended) = self.host.join_next().await {
-            self.host_ended(ended);
-        }
-    }
-
-    fn host_ended(&self, ended: Result<anyhow::Result<()>, tokio::task::JoinError>) {
-        match ended {
-            Ok(Ok(())) => (),
-            Ok(Err(error)) => {
-                eprintln!("error: {}\nchange something to try again", explain::chain(error.as_ref()))
+            if !matches!(ended, Ok(Ok(()))) {
+                eprintln!("error: {}", why_ended(ended));
             }
-            Err(error) => eprintln!("error: the host ended: {error}"),
         }
     }
+}
+
+/// A host that ends by itself had a reason to.
+fn why_ended(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> Failure {
+    match ended {
+        Ok(Ok(())) => Failure::failed(anyhow!("the host ended by itself")),
+        Ok(Err(error)) => Failure::failed(error),
+        Err(error) => Failure::failed(anyhow!(error).context("the host broke off")),
+    }
+}
+
+/// The project's configuration with the module just built, on an admin port that is free.
+fn config_file(path: &Path, built: &Built) -> ConfigFile {
+    let (name, module) = (built.name.clone(), built.path.clone());
+    ConfigFile::new(path, move |config| {
+        config.identify(Identity::find(Some(IDENTITY.to_owned()))?)?;
+        config.admin.address.set_port(0);
+        config.ownership.timing = Timing::FAST;
+        let is_ours = |module: &ModuleSource| {
+            let ModuleSource::File(path) = module;
+            path.file_stem() == Some(name.as_ref())
+        };
+        let (only, path) = (config.controllers.len() == 1, config.path.display().to_string());
+        let ours = config.controllers.iter_mut().find(|controller| only || is_ours(&controller.module));
+        let ours = ours.with_context(|| {
+            format!("failed to find the controller of this project in {path}: none has a module {name}.wasm")
+        })?;
+        ours.module = ModuleSource::File(module.clone());
+        Ok(())
+    })
 }
 
 /// The server comes up while the compiler runs.

@@ -3,7 +3,7 @@
 //! One task for each ring. Everything it waits for is in one `select!`; requests, barriers and drain
 //! deadlines are tasks whose ends it hears of. State that workers see changes here and nowhere else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +21,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::lanes::{LaneHandle, Lanes};
 use super::publish::{Handovers, check_overlap, publish};
 use super::recent::Recent;
 use super::requests::{Answer, delete, fence, renew, write_table};
-use super::{LaneHandle, Shared, State};
-use crate::cache::{self, Caches};
+use super::{Shared, State};
+use crate::cache;
 use crate::ownership::Safeguard;
 use crate::ownership::leases::{Known, known};
 use crate::ownership::names::table_lease;
@@ -41,7 +42,7 @@ type Events = BoxStream<'static, Result<Event<Lease>, watcher::Error>>;
 /// See the module's story.
 pub(super) struct Driver {
     shared: Arc<Shared>,
-    lanes: BTreeMap<Lane, LaneHandle>,
+    lanes: Arc<Lanes>,
     state: watch::Sender<State>,
 }
 
@@ -72,21 +73,19 @@ enum End {
 }
 
 impl Driver {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        lanes: BTreeMap<Lane, LaneHandle>,
-        state: watch::Sender<State>,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, lanes: Arc<Lanes>, state: watch::Sender<State>) -> Self {
         Self { shared, lanes, state }
     }
 
     /// Takes part in the ring until this host has left it.
     pub(super) async fn run(self, leave: CancellationToken) {
         let mut knew_generation = None;
+        let mut loaded = self.lanes.loaded();
         loop {
-            let config = self.shared.member(&self.lanes, knew_generation);
+            self.lanes.forget(|_| false);
+            let config = self.shared.member(loaded.borrow_and_update().clone(), knew_generation);
             let incarnation = Incarnation::new(&self, Member::new(config));
-            match incarnation.run(&leave).await {
+            match incarnation.run(&leave, &mut loaded).await {
                 End::Left => break,
                 End::Lost(why, generation) => {
                     self.start_over(why).await;
@@ -104,14 +103,14 @@ impl Driver {
         self.state.send_replace(State::Outside);
         self.ready(Err(format!("{why}; joining ring {ring} again")));
         let idle = async {
-            while !self.lanes.values().all(|lane| lane.slots.is_idle()) {
+            while !self.lanes.all().values().all(|lane| lane.slots.is_idle()) {
                 self.shared.drained.notified().await;
             }
         };
         if tokio::time::timeout(END_PATIENCE, idle).await.is_err() {
             warn!(ring, "reconciles of the lost incarnation still run; they can no longer write");
         }
-        self.lanes.values().for_each(|lane| lane.evict(&self.shared.caches));
+        self.lanes.all().values().for_each(|lane| lane.evict(&self.shared.caches));
     }
 
     fn ready(&self, state: Result<(), String>) {
@@ -143,7 +142,7 @@ impl<'a> Incarnation<'a> {
         }
     }
 
-    async fn run(mut self, leave: &CancellationToken) -> End {
+    async fn run(mut self, leave: &CancellationToken, loaded: &mut watch::Receiver<BTreeSet<Lane>>) -> End {
         let shared = Arc::clone(&self.driver.shared);
         info!(ring = shared.settings.ring, member = %self.member.id(), "joining the ring");
         self.driver.ready(Err(format!("joining ring {}", shared.settings.ring)));
@@ -169,14 +168,20 @@ impl<'a> Incarnation<'a> {
                     info!(ring = shared.settings.ring, "leaving the ring");
                     self.step(Input::Leave);
                 }
+                // The driver holds the sender, so this never fails.
+                Ok(()) = loaded.changed() => {
+                    let lanes = loaded.borrow_and_update().clone();
+                    self.step(Input::Loads(lanes));
+                }
                 () = tokio::time::sleep_until(wake) => self.step(Input::Tick),
             }
             if self.is_deaf() {
                 events = self.driver.events();
             }
             self.report_drained();
+            self.forget_unloaded();
             self.enforce_validity();
-            publish(&shared, &self.member, self.driver.lanes.iter());
+            publish(&shared, &self.member, &self.driver.lanes.all());
         }
     }
 
@@ -230,7 +235,7 @@ impl<'a> Incarnation<'a> {
         let until = self.end_of_writes().unwrap_or_default();
         let is_over = until <= self.driver.shared.clock.now();
         let is_bound = self.driver.shared.safeguards.has(Safeguard::Validity);
-        for lane in self.driver.lanes.values() {
+        for lane in self.driver.lanes.all().values() {
             lane.slots.set_valid_until(is_bound.then_some(until));
             if is_over && is_bound {
                 lane.slots.revoke_all();
@@ -302,14 +307,14 @@ impl<'a> Incarnation<'a> {
             Effect::Stop(slots) => self.stop(slots),
             Effect::Drop(slots) => self.forget(&slots),
             Effect::Lost(why) => {
-                self.driver.lanes.values().for_each(|lane| lane.slots.lose());
+                self.driver.lanes.all().values().for_each(|lane| lane.slots.lose());
                 self.end = Some(End::Lost(why, self.member.known_generation()));
             }
             Effect::Left => self.end = Some(End::Left),
         }
     }
 
-    fn lane(&self, lane: &Lane) -> Option<&'a LaneHandle> {
+    fn lane(&self, lane: &Lane) -> Option<LaneHandle> {
         self.driver.lanes.get(lane)
     }
 
@@ -318,7 +323,6 @@ impl<'a> Incarnation<'a> {
         let Some(handle) = self.lane(&lane) else { return };
         handle.slots.set(&slots, SlotState::Waiting);
         self.handovers.begin(&lane, slots.iter(), self.driver.shared.clock.now());
-        let handle = handle.clone();
         self.tasks.spawn(async move {
             let Some(controller) = handle.bound().await else { return Answer::default() };
             cache::prewarm(&controller.caches, &handle.slots, &slots).await;
@@ -329,7 +333,7 @@ impl<'a> Incarnation<'a> {
     fn barrier(&mut self, slots: Slots, epoch: u64) {
         let Some(handle) = self.lane(&slots.lane) else { return };
         handle.slots.set(&slots.slots, SlotState::Barrier { epoch });
-        let (handle, client) = (handle.clone(), self.driver.shared.client.clone());
+        let client = self.driver.shared.client.clone();
         let catches_up = self.driver.shared.safeguards.has(Safeguard::Barrier);
         // The first list of a host that just started begins later than this: it is the barrier.
         let since = Instant::now();
@@ -383,7 +387,7 @@ impl<'a> Incarnation<'a> {
         if !self.draining {
             return;
         }
-        for (lane, handle) in &self.driver.lanes {
+        for (lane, handle) in &*self.driver.lanes.all() {
             let slots = self.drained(lane, handle);
             if !slots.is_empty() {
                 for slot in slots.iter() {
@@ -394,6 +398,18 @@ impl<'a> Incarnation<'a> {
             }
         }
         self.draining = self.member.slots().any(|(_, _, state)| matches!(state, SlotState::Draining { .. }));
+    }
+
+    /// Controllers that were taken out end here, once nothing of them runs.
+    fn forget_unloaded(&mut self) {
+        if self.driver.lanes.all().len() == self.member.config().lanes.len() {
+            return;
+        }
+        let member = &self.member;
+        for lane in self.driver.lanes.forget(|lane| member.loads(lane)) {
+            info!(controller = %lane, ring = self.driver.shared.settings.ring, "controller taken out");
+            self.driver.shared.metrics.forget(lane.as_str());
+        }
     }
 
     fn drained(&self, lane: &Lane, handle: &LaneHandle) -> SlotSet {
@@ -411,7 +427,7 @@ impl<'a> Incarnation<'a> {
         let Some(handle) = self.lane(&slots.lane) else { return };
         handle.slots.set(&slots.slots, SlotState::NotMine);
         debug!(controller = %slots.lane, slots = slots.slots.len(), "slots released");
-        let (caches, handle) = (Arc::clone(&self.driver.shared.caches), handle.clone());
+        let caches = Arc::clone(&self.driver.shared.caches);
         self.tasks.spawn(async move {
             handle.evict(&caches);
             Answer::default()
@@ -456,23 +472,6 @@ impl<'a> Incarnation<'a> {
             self.step(Input::TableGone);
         } else {
             self.step(Input::MemberGone { id: MemberId::from(name) });
-        }
-    }
-}
-
-impl LaneHandle {
-    /// The controller, once it has its caches; nothing when the host stops before.
-    async fn bound(&self) -> Option<Arc<crate::reconcile::Controller>> {
-        let mut controller = self.controller.subscribe();
-        let bound = controller.wait_for(Option::is_some).await.ok()?;
-        bound.clone()
-    }
-
-    /// Forgets everything about objects that are another host's now.
-    fn evict(&self, caches: &Caches) {
-        let evicted = caches.evict(&self.slots);
-        if let Some(controller) = &*self.controller.borrow() {
-            controller.forget_released(&evicted);
         }
     }
 }

@@ -5,15 +5,16 @@
 //! and until when. A host that loses its Lease stops what it does and joins again as a new incarnation
 //! with nothing.
 //!
-//! A controller is known to the ring from the start, and [`bound`](Ring::bind) to it once its caches are
-//! there: slots that it is given before that wait at the barrier.
+//! A controller is known to the ring once it is [loaded](Ring::load), and [`bound`](Ring::bind) to it once
+//! its caches are there: slots that it is given before that wait at the barrier.
 
 mod driver;
+mod lanes;
 mod publish;
 mod recent;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::Client;
@@ -36,6 +37,7 @@ use crate::metrics::RingMetrics;
 use crate::random::HostRandom;
 use crate::reconcile::Controller;
 use driver::Driver;
+use lanes::Lanes;
 use polyreme_runtime::Random as _;
 
 /// What a ring is made of.
@@ -48,7 +50,7 @@ pub struct RingSettings {
     pub identity: Identity,
     /// Strategy, timing, weight and so on.
     pub config: OwnershipConfig,
-    /// Names of the controllers that this host shares in it.
+    /// Names of the controllers that this host shares in it from the start.
     pub controllers: Vec<String>,
 }
 
@@ -56,7 +58,7 @@ pub struct RingSettings {
 pub struct Ring {
     /// Its name.
     pub name: String,
-    lanes: BTreeMap<Lane, LaneHandle>,
+    lanes: Arc<Lanes>,
     leave: CancellationToken,
     state: watch::Receiver<State>,
 }
@@ -70,13 +72,6 @@ pub enum State {
     Member,
     /// Everything is given away.
     Left,
-}
-
-/// One controller in the ring.
-#[derive(Clone)]
-struct LaneHandle {
-    slots: Arc<LaneSlots>,
-    controller: watch::Sender<Option<Arc<Controller>>>,
 }
 
 /// What the driver shares with everything else in the host.
@@ -114,12 +109,10 @@ impl Ring {
         let clock = RingClock::new();
         let drained = Arc::new(Notify::new());
         let OwnershipConfig { slots, key, timing, .. } = settings.config;
-        let handle = |name: &String| {
-            let lane = Lane::from(name.as_str());
-            let slots = LaneSlots::new(lane.clone(), slots, key, clock, Arc::clone(&drained));
-            (lane, LaneHandle { slots: Arc::new(slots), controller: watch::Sender::new(None) })
-        };
-        let lanes: BTreeMap<_, _> = settings.controllers.iter().map(handle).collect();
+        let lanes = Arc::new(Lanes::new(slots, key, clock, Arc::clone(&drained)));
+        for controller in &settings.controllers {
+            lanes.load(controller);
+        }
         let leases = Leases::new(
             client.clone(),
             &settings.namespace,
@@ -132,20 +125,25 @@ impl Ring {
         let (state, receiver) = watch::channel(State::Outside);
         let shared =
             Shared { settings, leases, client, caches, clock, readiness, metrics, drained, safeguards };
-        let driver = Driver::new(Arc::new(shared), lanes.clone(), state);
+        let driver = Driver::new(Arc::new(shared), Arc::clone(&lanes), state);
         background.spawn(driver.run(leave.clone()));
         Self { name, lanes, leave, state: receiver }
     }
 
-    /// The slots of one of its controllers.
+    /// The slots of a controller, which takes part from now on if it does not yet.
     #[must_use]
-    pub fn lane(&self, controller: &str) -> Option<Arc<LaneSlots>> {
-        self.lanes.get(controller).map(|handle| Arc::clone(&handle.slots))
+    pub fn load(&self, controller: &str) -> Arc<LaneSlots> {
+        self.lanes.load(controller)
+    }
+
+    /// Takes a controller out: stops its work, gives its slots to others that load it, and waits for both.
+    pub async fn unload(&self, controller: &str) {
+        self.lanes.unload(controller).await;
     }
 
     /// The caches of a controller are there: slots may pass the barrier.
     pub fn bind(&self, controller: &Arc<Controller>) {
-        if let Some(handle) = self.lanes.get(controller.name.as_str()) {
+        if let Some(handle) = self.lanes.get(&controller.name.as_str().into()) {
             handle.controller.send_replace(Some(Arc::clone(controller)));
         }
     }
@@ -167,12 +165,12 @@ impl Ring {
 
 impl Shared {
     /// The configuration of a new incarnation.
-    fn member(&self, lanes: &BTreeMap<Lane, LaneHandle>, knew_generation: Option<u64>) -> MemberConfig {
+    fn member(&self, lanes: BTreeSet<Lane>, knew_generation: Option<u64>) -> MemberConfig {
         let RingSettings { ring, identity, config, .. } = &self.settings;
         let suffix = format!("{:06x}", HostRandom.number() & 0xff_ffff);
         MemberConfig {
             id: MemberId::from(member_lease(ring, &identity.name, &suffix)),
-            lanes: lanes.keys().cloned().collect(),
+            lanes,
             weight: config.weight,
             info: MemberInfo {
                 identity: identity.name.clone(),

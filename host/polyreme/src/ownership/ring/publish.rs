@@ -6,7 +6,8 @@ use std::time::Duration;
 use polyreme_ownership::{Lane, Member, MemberRecord, SlotId, SlotState};
 use tracing::error;
 
-use super::{LaneHandle, Shared};
+use super::Shared;
+use super::lanes::Handles;
 use crate::metrics::MemberCounts;
 
 /// When each slot that is changing hands began to.
@@ -28,11 +29,7 @@ impl Handovers {
 }
 
 /// Publishes what there is to know of the ring.
-pub(super) fn publish<'a>(
-    shared: &Shared,
-    member: &Member,
-    lanes: impl Iterator<Item = (&'a Lane, &'a LaneHandle)>,
-) {
+pub(super) fn publish(shared: &Shared, member: &Member, lanes: &Handles) {
     let now = shared.clock.now();
     let mut owned = 0;
     for (lane, handle) in lanes {

@@ -1,0 +1,275 @@
+//! The controllers of a host, brought in line with the configuration as it changes.
+//!
+//! What can be loaded takes the place of what runs; what cannot leaves that running and is said in every
+//! place where people look ([`super::news`]). It is tried again when the configuration or the module's
+//! file changes, and now and then, since a registry may come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::bail;
+use futures::future::join_all;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::Host;
+use super::load::{Loaded, load};
+use super::tend::{Seat, tend};
+use crate::config::{ControllerConfig, HostConfig, ModuleSource, restart_needed};
+use crate::explain;
+use crate::queue::Queue;
+
+/// First and longest wait before what could not be loaded is tried again although nothing changed.
+const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// See the module's story.
+pub(super) struct Fleet {
+    host: Arc<Host>,
+    shutdown: CancellationToken,
+    /// What the newest usable configuration says.
+    wanted: Vec<ControllerConfig>,
+    running: BTreeMap<String, Running>,
+    refused: BTreeMap<String, Refused>,
+    tasks: JoinSet<()>,
+}
+
+/// A controller that is in the hands of a task.
+struct Running {
+    loaded: Arc<Loaded>,
+    stamp: Option<Stamp>,
+    wanted: watch::Sender<Arc<Loaded>>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+}
+
+/// What could not be loaded.
+struct Refused {
+    config: ControllerConfig,
+    stamp: Option<Stamp>,
+    why: String,
+    wait: Duration,
+    retry_at: Instant,
+}
+
+/// Tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// A controller to be loaded, with the state of its module's file before.
+struct Due {
+    config: ControllerConfig,
+    stamp: Option<Stamp>,
+}
+
+impl Stamp {
+    /// Nothing for a module that is no file, or is not there.
+    fn of(source: &ModuleSource) -> Option<Self> {
+        let ModuleSource::File(path) = source;
+        let seen = std::fs::metadata(path).ok()?;
+        Some(Self { inode: seen.ino(), bytes: seen.len(), modified: seen.modified().ok() })
+    }
+}
+
+impl Fleet {
+    pub(super) fn new(host: Arc<Host>, shutdown: CancellationToken) -> Self {
+        let wanted = host.config.controllers.clone();
+        let (running, refused) = (BTreeMap::new(), BTreeMap::new());
+        Self { host, shutdown, wanted, running, refused, tasks: JoinSet::new() }
+    }
+
+    /// Loads all modules, then lets each controller come up in a task of its own.
+    ///
+    /// # Errors
+    /// When none can be loaded.
+    pub(super) async fn start(&mut self) -> anyhow::Result<()> {
+        self.catch_up().await;
+        let (total, usable) = (self.wanted.len(), self.running.len());
+        if usable == 0 && total > 0 {
+            bail!(
+                "none of the {total} controllers could be loaded; the messages above name each cause and remedy"
+            );
+        }
+        info!(usable, total, "controllers loaded");
+        Ok(())
+    }
+
+    /// Brings the controllers in line with a configuration.
+    pub(super) async fn apply(&mut self, config: HostConfig) {
+        let is_new = self.differs(&config);
+        self.host.news.applied(is_new, &restart_needed(&self.host.config, &config));
+        self.wanted = config.controllers;
+        let names: BTreeSet<&str> = self.wanted.iter().map(|config| config.name.as_str()).collect();
+        let gone = self.running.keys().chain(self.refused.keys());
+        let gone: BTreeSet<String> = gone.filter(|name| !names.contains(name.as_str())).cloned().collect();
+        self.remove(gone).await;
+        self.catch_up().await;
+        self.leave_unused_rings().await;
+    }
+
+    /// The configuration file cannot be used.
+    pub(super) fn refuse(&self, why: &str) {
+        self.host.news.refused(why);
+    }
+
+    /// Looks whether a module's file changed, or whether it is time to try something again.
+    pub(super) async fn look_again(&mut self) {
+        self.catch_up().await;
+    }
+
+    /// The tasks of all controllers.
+    pub(super) fn into_tasks(self) -> JoinSet<()> {
+        self.tasks
+    }
+
+    fn differs(&self, config: &HostConfig) -> bool {
+        let pairs = || self.wanted.iter().zip(&config.controllers);
+        self.wanted.len() != config.controllers.len()
+            || !pairs().all(|(before, after)| before.says_the_same_as(after))
+            || !restart_needed(&self.host.config, config).is_empty()
+    }
+
+    /// Loads what is to run and does not.
+    async fn catch_up(&mut self) {
+        let due: Vec<Due> = self.wanted.iter().filter_map(|config| self.due(config)).collect();
+        if due.is_empty() {
+            return;
+        }
+        let engine = &self.host.engine;
+        let loads = due.iter().map(|due| {
+            if !self.running.contains_key(&due.config.name) {
+                self.host.readiness.set(&due.config.name, Err("starting".to_owned()));
+            }
+            load(engine, &due.config)
+        });
+        let results = join_all(loads).await;
+        let mut new = Vec::new();
+        for (due, result) in due.into_iter().zip(results) {
+            match result {
+                Ok(loaded) => {
+                    self.refused.remove(&due.config.name);
+                    new.push((Arc::new(loaded), due.stamp));
+                }
+                Err(why) => self.refuse_one(due, explain::chain(&why)),
+            }
+        }
+        self.take_up(new).await;
+    }
+
+    /// Whether a controller is to be loaded.
+    fn due(&self, config: &ControllerConfig) -> Option<Due> {
+        let stamp = Stamp::of(&config.module);
+        let is_as_wanted = self.running.get(&config.name).is_some_and(|running| {
+            // A file that is gone is being replaced: what was read of it runs.
+            running.loaded.config.says_the_same_as(config) && (running.stamp == stamp || stamp.is_none())
+        });
+        let is_hopeless = self.refused.get(&config.name).is_some_and(|refused| {
+            refused.config.says_the_same_as(config)
+                && refused.stamp == stamp
+                && Instant::now() < refused.retry_at
+        });
+        (!is_as_wanted && !is_hopeless).then(|| Due { config: config.clone(), stamp })
+    }
+
+    fn refuse_one(&mut self, due: Due, why: String) {
+        let Due { config, stamp } = due;
+        if stamp != Stamp::of(&config.module) {
+            // It was read while it was written.
+            return;
+        }
+        let before = self.refused.remove(&config.name);
+        let is_known = before.as_ref().is_some_and(|before| before.why == why);
+        if !is_known {
+            match self.running.get(&config.name) {
+                Some(running) => self.host.news.update_refused(&running.loaded, &config.place, &why),
+                None => self.host.news.not_started(&config.name, &config.place, &why),
+            }
+        }
+        let wait = before.filter(|_| is_known).map_or(RETRY.0, |before| (before.wait * 2).min(RETRY.1));
+        let retry_at = Instant::now() + wait;
+        self.refused.insert(config.name.clone(), Refused { config, stamp, why, wait, retry_at });
+    }
+
+    /// Lets what was loaded take the place of what runs.
+    async fn take_up(&mut self, new: Vec<(Arc<Loaded>, Option<Stamp>)>) {
+        let elsewhere: BTreeSet<String> = new
+            .iter()
+            .filter(|(loaded, _)| {
+                self.running
+                    .get(&loaded.config.name)
+                    .is_some_and(|running| !self.is_successor(running, loaded))
+            })
+            .map(|(loaded, _)| loaded.config.name.clone())
+            .collect();
+        self.end(&elsewhere).await;
+        self.host.join_rings(new.iter().map(|(loaded, _)| &loaded.config));
+        for (loaded, stamp) in new {
+            match self.running.get_mut(&loaded.config.name) {
+                Some(running) => {
+                    let before = std::mem::replace(&mut running.loaded, Arc::clone(&loaded));
+                    running.stamp = stamp;
+                    running.wanted.send_replace(Arc::clone(&loaded));
+                    self.host.news.updated(&before, &loaded);
+                }
+                None => self.start_one(loaded, stamp),
+            }
+        }
+    }
+
+    /// Whether one controller can go on as the other with its queue and its slots.
+    fn is_successor(&self, running: &Running, next: &Loaded) -> bool {
+        let ring = |config| self.host.config.ring(config).to_owned();
+        running.loaded.plan.primary == next.plan.primary && ring(&running.loaded.config) == ring(&next.config)
+    }
+
+    fn start_one(&mut self, loaded: Arc<Loaded>, stamp: Option<Stamp>) {
+        let (host, name) = (Arc::clone(&self.host), loaded.config.name.clone());
+        host.news.loaded(&loaded);
+        host.news.settled(&name);
+        let share = host.rings.share(&host.config, &loaded.config);
+        let lane = share.load(&host.config, &name);
+        let queue = Arc::new(Queue::new(host.metrics.queue(&name)));
+        host.queues.lock().insert(name.clone(), Arc::clone(&queue));
+        let seat = Seat { name: name.clone(), share, lane, queue, applied: Arc::default() };
+        let (wanted, receiver) = watch::channel(Arc::clone(&loaded));
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (until, shutdown, over) = (stop.clone(), self.shutdown.clone(), ended.clone().drop_guard());
+        self.tasks.spawn(async move {
+            tend(host, seat, receiver, until, shutdown).await;
+            drop(over);
+        });
+        self.running.insert(name, Running { loaded, stamp, wanted, stop, ended });
+    }
+
+    async fn remove(&mut self, names: BTreeSet<String>) {
+        self.end(&names).await;
+        for name in &names {
+            self.refused.remove(name);
+            self.host.news.removed(name);
+        }
+    }
+
+    /// Ends controllers, and waits until nothing of them runs.
+    async fn end(&mut self, names: &BTreeSet<String>) {
+        let ending: Vec<Running> = names.iter().filter_map(|name| self.running.remove(name)).collect();
+        ending.iter().for_each(|running| running.stop.cancel());
+        join_all(ending.iter().map(|running| running.ended.cancelled())).await;
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    async fn leave_unused_rings(&self) {
+        let config = &self.host.config;
+        let used = self.running.values().map(|running| config.ring(&running.loaded.config)).collect();
+        for ring in self.host.rings.leave_all_but(&used).await {
+            self.host.readiness.remove(&format!("ring/{ring}"));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The configuration of a running host changes: controllers come, go and become others, and nothing is
+//! lost meanwhile.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
+use kube::{Api, Client};
+use polyreme_tests::{
+    Child, Host, Server, Webhosting, apply_files, eventually, exclusive_server, guests_dir, repository,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Of ten thousand reconciles, and of making as many objects.
+const LONG: Duration = Duration::from_secs(180);
+/// Objects whose reconciles are in flight when their module is replaced.
+const MANY: usize = 10_000;
+/// Requests of the test in flight while it makes them.
+const AT_ONCE: usize = 32;
+
+fn controller<'a>(configuration: &'a mut Value, name: &str) -> Result<&'a mut Value> {
+    let all = configuration["controllers"].as_array_mut().context("no controllers")?;
+    all.iter_mut().find(|entry| entry["name"] == name).with_context(|| format!("no controller {name}"))
+}
+
+fn without(configuration: &Value, name: &str) -> Value {
+    let mut rest = configuration.clone();
+    if let Some(all) = rest["controllers"].as_array_mut() {
+        all.retain(|entry| entry["name"] != name);
+    }
+    rest
+}
+
+/// A module in a folder of its own, where it can be replaced.
+struct Replaceable {
+    dir: TempDir,
+    bytes: Vec<u8>,
+    versions: u8,
+}
+
+impl Replaceable {
+    fn new(guest: &str) -> Result<Self> {
+        let bytes = fs::read(guests_dir().join(format!("{guest}.wasm")))?;
+        let module = Self { dir: tempfile::tempdir()?, bytes, versions: 0 };
+        module.put(&module.bytes)?;
+        Ok(module)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("module.wasm")
+    }
+
+    fn source(&self) -> String {
+        format!("file:{}", self.path().display())
+    }
+
+    fn put(&self, bytes: &[u8]) -> Result<()> {
+        let next = self.dir.path().join("next.wasm");
+        fs::write(&next, bytes)?;
+        fs::rename(next, self.path()).context("failed to replace the module")
+    }
+
+    /// The same code with another digest: it carries a custom section more.
+    fn put_next_version(&mut self) -> Result<()> {
+        self.versions += 1;
+        let custom_section = [0, 3, 1, b'v', self.versions];
+        self.put(&[self.bytes.as_slice(), &custom_section].concat())
+    }
+}
+
+async fn image_of(sites: &Webhosting, site: &str) -> Result<String> {
+    let deployment = sites.child_of(site, Child::Deployment).await?;
+    let image = &deployment.data["spec"]["template"]["spec"]["containers"][0]["image"];
+    Ok(image.as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_changed_setting_reaches_every_object_without_a_new_list() -> Result<()> {
+    let server = exclusive_server().await?;
+    let sites = Webhosting::prepare(&server).await?;
+    let mut configuration = sites.host_configuration()?;
+    let host = Host::start(&server, &configuration).await?;
+    sites.create_theme("exciting", "darkcyan", "Futura").await?;
+    for site in ["museum", "library"] {
+        sites.create_site(site, "exciting").await?;
+        sites.wait_until_ready(site).await?;
+    }
+    let lists = host.metrics().await?.sum("polyreme_watch_restarts_total", &[]);
+
+    controller(&mut configuration, "website")?["settings"]["image"] = "nginx:another".into();
+    host.reconfigure(&configuration)?;
+    for site in ["museum", "library"] {
+        eventually("the image of the settings", LIMIT, async || {
+            let image = image_of(&sites, site).await?;
+            ensure!(image == "nginx:another", "it is {image}");
+            Ok(())
+        })
+        .await?;
+    }
+    let after = host.metrics().await?;
+    ensure!(after.sum("polyreme_watch_restarts_total", &[]) == lists, "a watch was begun anew");
+    ensure!(after.sum("polyreme_controller_updates_total", &["result=\"applied\""]) == 1.0);
+    ensure!(after.sum("polyreme_config_last_reload_successful", &[]) == 1.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_controller_is_added_and_removed_while_another_one_works() -> Result<()> {
+    let server = exclusive_server().await?;
+    let sites = Webhosting::prepare(&server).await?;
+    let whole = sites.host_configuration()?;
+    let part = without(&whole, "website");
+    let mut host = Host::start(&server, &part).await?;
+    sites.create_theme("exciting", "darkcyan", "Futura").await?;
+    sites.create_site("museum", "exciting").await?;
+
+    host.reconfigure(&whole)?;
+    sites.wait_until_ready("museum").await?;
+    host.wait_until_ready().await?;
+    ensure!(host.readiness().await?.contains("[+]website ok"));
+
+    host.reconfigure(&part)?;
+    host.wait_for_log("controller taken out", LIMIT).await?;
+    eventually("website being gone from /readyz", LIMIT, async || {
+        ensure!(!host.readiness().await?.contains("website"), "it is still there");
+        Ok(())
+    })
+    .await?;
+    sites.create_site("library", "exciting").await?;
+
+    // What waited for the controller is done when it comes back.
+    host.reconfigure(&whole)?;
+    sites.wait_until_ready("library").await
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_run_leaves_the_old_one_running_and_is_said_everywhere() -> Result<()> {
+    let server = exclusive_server().await?;
+    let sites = Webhosting::prepare(&server).await?;
+    let mut module = Replaceable::new("webhosting")?;
+    let mut configuration = sites.host_configuration()?;
+    controller(&mut configuration, "website")?["module"] = module.source().into();
+    let mut host = Host::start(&server, &configuration).await?;
+    sites.create_theme("exciting", "darkcyan", "Futura").await?;
+
+    module.put(b"#!/bin/sh\n")?;
+    host.wait_for_log("failed to update the controller", LIMIT).await?;
+    let why = host.readiness().await.err().context("the host says it is ready")?;
+    ensure!(format!("{why:#}").contains("website/update"), "{why:#}");
+    let refused = ["controller=\"website\"", "result=\"refused\""];
+    ensure!(host.metrics().await?.sum("polyreme_controller_updates_total", &refused) == 1.0);
+    wait_for_event(sites.client(), "UpdateRefused").await?;
+    sites.create_site("museum", "exciting").await?;
+    sites.wait_until_ready("museum").await?;
+
+    module.put_next_version()?;
+    host.wait_until_ready().await?;
+    wait_for_event(sites.client(), "ControllerUpdated").await
+}
+
+#[tokio::test]
+async fn a_file_with_a_fault_leaves_the_one_before_in_force() -> Result<()> {
+    let server = exclusive_server().await?;
+    let sites = Webhosting::prepare(&server).await?;
+    let configuration = sites.host_configuration()?;
+    let mut host = Host::start(&server, &configuration).await?;
+    let mut faulty = configuration.clone();
+    controller(&mut faulty, "website")?["worker"] = 4.into();
+    host.reconfigure(&faulty)?;
+    host.wait_for_log("did you mean", LIMIT).await?;
+    ensure!(host.metrics().await?.sum("polyreme_config_last_reload_successful", &[]) == 0.0);
+    let why = host.readiness().await.err().context("the host says it is ready")?;
+    ensure!(format!("{why:#}").contains("config failed"), "{why:#}");
+    sites.create_theme("exciting", "darkcyan", "Futura").await?;
+    sites.create_site("museum", "exciting").await?;
+    sites.wait_until_ready("museum").await?;
+    host.reconfigure(&configuration)?;
+    host.wait_until_ready().await
+}
+
+async fn wait_for_event(client: &Client, reason: &str) -> Result<()> {
+    let events: Api<Event> = Api::all(client.clone());
+    eventually(&format!("an Event {reason}"), LIMIT, async || {
+        let found = events.list(&ListParams::default()).await?;
+        let reasons: Vec<_> = found.items.iter().filter_map(|event| event.reason.as_deref()).collect();
+        ensure!(reasons.contains(&reason), "there are {reasons:?}");
+        Ok(())
+    })
+    .await
+}
+
+fn hellos(client: &Client) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("example.polyreme.dev", "v1", "Hello");
+    Api::namespaced_with(client.clone(), "default", &ApiResource::from_gvk(&kind))
+}
+
+async fn make_hellos(server: &Server) -> Result<Api<DynamicObject>> {
+    let client = server.client().await?;
+    apply_files(&client, &repository().join("examples/hello/crd.yaml")).await?;
+    let api = hellos(&client);
+    eventually("Hellos being served", LIMIT, async || Ok(api.list(&ListParams::default().limit(1)).await?))
+        .await?;
+    let objects = (0..MANY).map(|number| {
+        let object = json!({
+            "apiVersion": "example.polyreme.dev/v1", "kind": "Hello",
+            "metadata": { "name": format!("hello-{number}") }, "spec": { "who": "many" },
+        });
+        let api = api.clone();
+        async move {
+            let object: DynamicObject = serde_json::from_value(object)?;
+            api.create(&PostParams::default(), &object).await?;
+            anyhow::Ok(())
+        }
+    });
+    stream::iter(objects).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    Ok(api)
+}
+
+#[tokio::test]
+async fn no_reconcile_is_lost_or_fails_when_its_module_is_replaced_in_flight() -> Result<()> {
+    let server = exclusive_server().await?;
+    let api = make_hellos(&server).await?;
+    let mut module = Replaceable::new("hello")?;
+    let configuration = json!({
+        "apiVersion": "polyreme.dev/v1alpha1", "kind": "HostConfiguration",
+        "controllers": [{ "name": "hello", "module": module.source(), "workers": 16 }],
+    });
+    let host = Host::start(&server, &configuration).await?;
+    let done = async || -> Result<f64> {
+        Ok(host.metrics().await?.sum("controller_runtime_reconcile_total", &["result=\"success\""]))
+    };
+    for version in 1..=3_u32 {
+        let enough = f64::from(version) * 1_000.0;
+        eventually("some reconciles", LONG, async || {
+            let done = done().await?;
+            ensure!(done >= enough, "{done} of {enough}");
+            Ok(())
+        })
+        .await?;
+        module.put_next_version()?;
+        eventually("the next version", LIMIT, async || {
+            let updates =
+                host.metrics().await?.sum("polyreme_controller_updates_total", &["result=\"applied\""]);
+            ensure!(updates >= f64::from(version), "{updates} updates");
+            Ok(())
+        })
+        .await?;
+    }
+    eventually("every Hello greeted", LONG, async || {
+        let all = api.list(&ListParams::default()).await?;
+        let greeted = all.items.iter().filter(|hello| !hello.data["status"].is_null()).count();
+        ensure!(greeted == MANY, "{greeted} of {MANY}");
+        Ok(())
+    })
+    .await?;
+    let metrics = host.metrics().await?;
+    for failed in ["result=\"error\"", "result=\"panic\""] {
+        ensure!(metrics.sum("controller_runtime_reconcile_total", &[failed]) == 0.0, "{failed}");
+    }
+    ensure!(metrics.sum("controller_runtime_reconcile_panics_total", &[]) == 0.0);
+    ensure!(metrics.sum("controller_runtime_reconcile_errors_total", &[]) == 0.0);
+    // Other scenarios use the server after this one.
+    api.delete_collection(&DeleteParams::background(), &ListParams::default()).await?;
+    Ok(())
+}
