@@ -11,6 +11,7 @@ mod ownership;
 mod ownership_figures;
 mod reload;
 mod restarts;
+mod rights;
 mod scaffolds;
 mod scale;
 mod sdk_cases;

@@ -24,6 +24,7 @@ pub mod permissions;
 mod protobuf;
 pub mod queue;
 pub mod random;
+pub mod rbac;
 pub mod reconcile;
 pub mod ring_status;
 pub mod route;

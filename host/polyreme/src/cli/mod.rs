@@ -6,6 +6,7 @@ mod cluster;
 mod dev;
 mod inspect;
 mod new;
+mod rbac;
 mod ring;
 mod run;
 mod signals;
@@ -53,6 +54,7 @@ enum Command {
     Dev(dev::Dev),
     Inspect(inspect::Inspect),
     Run(run::Run),
+    Rbac(rbac::Rbac),
     Ring(ring::Ring),
     Validate(validate::Validate),
     Apiserver(apiserver::Apiserver),
@@ -80,6 +82,7 @@ impl Cli {
             Command::New(command) => command.run(),
             Command::Dev(command) => command.run().await,
             Command::Inspect(command) => command.run().await,
+            Command::Rbac(command) => command.run().await,
             Command::Run(command) => command.run().await,
             Command::Ring(command) => command.run().await,
             Command::Validate(command) => command.run().await,

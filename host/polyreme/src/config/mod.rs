@@ -128,6 +128,8 @@ pub struct ControllerConfig {
     pub resync: Duration,
     /// `ring:`, absent for `ownership.ring`.
     pub ring: Option<String>,
+    /// `serviceAccount:`, absent to act as the host.
+    pub service_account: Option<ServiceAccount>,
     /// Where the controller is in the file, for messages that ask to change it.
     pub place: Place,
     /// Where its `settings:` are; where the controller is when it has none.
@@ -139,6 +141,30 @@ impl ControllerConfig {
     #[must_use]
     pub fn settings_json(&self) -> Arc<str> {
         Arc::from(self.settings.to_string())
+    }
+}
+
+/// The service account that a controller acts as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// Absent for the namespace of the host's connection.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl ServiceAccount {
+    /// The user that the API server sees.
+    ///
+    /// # Example
+    /// ```
+    /// use polyreme::config::ServiceAccount;
+    /// let account = ServiceAccount { namespace: None, name: "website".to_owned() };
+    /// assert_eq!(account.user("apps"), "system:serviceaccount:apps:website");
+    /// ```
+    #[must_use]
+    pub fn user(&self, namespace: &str) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace.as_deref().unwrap_or(namespace), self.name)
     }
 }
 

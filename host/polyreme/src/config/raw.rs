@@ -59,6 +59,8 @@ pub(super) struct RawController {
     pub(super) resync: Option<Spanned<DurationText>>,
     #[serde(default)]
     pub(super) ring: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) service_account: Option<Spanned<String>>,
 }
 
 /// `ownership:`

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::Host;
-use super::load::{Loaded, load};
+use super::load::{Loaded, StartError, load};
 use super::tend::{Seat, tend};
 use crate::config::{ControllerConfig, HostConfig, ModuleSource, restart_needed};
 use crate::explain;
@@ -143,12 +143,11 @@ impl Fleet {
         if due.is_empty() {
             return;
         }
-        let engine = &self.host.engine;
         let loads = due.iter().map(|due| {
             if !self.running.contains_key(&due.config.name) {
                 self.host.readiness.set(&due.config.name, Err("starting".to_owned()));
             }
-            load(engine, &due.config)
+            self.load(&due.config)
         });
         let results = join_all(loads).await;
         let mut new = Vec::new();
@@ -162,6 +161,13 @@ impl Fleet {
             }
         }
         self.take_up(new).await;
+    }
+
+    async fn load(&self, config: &ControllerConfig) -> Result<Loaded, StartError> {
+        let mut loaded = load(&self.host.engine, config).await?;
+        let account = config.service_account.as_ref();
+        loaded.client = account.map(|account| self.host.identities.client(account)).transpose()?;
+        Ok(loaded)
     }
 
     /// Whether a controller is to be loaded.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use kube::Client;
 use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::{CallError, Engine, LoadError, Module, NoRoom, Session};
 use tracing::{Instrument, info_span};
@@ -28,6 +29,14 @@ pub enum StartError {
     /// What `describe` says makes no sense.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The controller cannot act as its service account.
+    #[error("failed to act as the service account {account}: {why}")]
+    Identity {
+        /// The account.
+        account: String,
+        /// The reason.
+        why: String,
+    },
     /// The settings do not fit the module's schema.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -43,6 +52,8 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// What is to be watched for it.
     pub plan: Plan,
+    /// The connection in the name of its own account, if it has one.
+    pub(super) client: Option<Client>,
 }
 
 /// Loads a module, asks what it is, and checks that and the settings.
@@ -60,5 +71,5 @@ pub async fn load(engine: &Engine, config: &ControllerConfig) -> Result<Loaded, 
     if let Some(schema) = &manifest.settings_schema {
         validate_settings(schema, config)?;
     }
-    Ok(Loaded { config: config.clone(), module, manifest, plan })
+    Ok(Loaded { config: config.clone(), module, manifest, plan, client: None })
 }

@@ -9,6 +9,7 @@
 mod crew;
 mod fleet;
 mod follow;
+mod identities;
 mod load;
 mod news;
 mod plan;
@@ -36,6 +37,7 @@ use tower::util::BoxService;
 use tracing::{info, warn};
 
 use fleet::Fleet;
+use identities::Identities;
 use news::News;
 use share::{Rings, Surroundings};
 use watches::Watches;
@@ -82,6 +84,7 @@ pub struct Host {
     /// The namespace of the connection, where the Leases are unless the configuration says otherwise.
     namespace: String,
     safeguards: Safeguards,
+    identities: Identities,
     rings: Rings,
     watches: Watches,
     /// Queues of all controllers, to be closed on shutdown.
@@ -102,13 +105,14 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let namespace = cluster.default_namespace.clone();
-    let client = connect(cluster, &metrics).await?;
+    let client = connect(cluster.clone(), &metrics).await?;
+    let identities = Identities::new(Some(cluster), &metrics);
     let readiness = Readiness::default();
     let admin =
         admin::serve(config.admin.address, metrics.clone(), readiness.clone(), shutdown.clone()).await?;
     let engine = Engine::new(engine_config(&config)).context("failed to start the WebAssembly engine")?;
     let environment = Environment { client, metrics, namespace, engine, safeguards: Safeguards::all() };
-    let host = Arc::new(Host::new(config, environment, readiness));
+    let host = Arc::new(Host::new(config, environment, identities, readiness));
     host.background.lock().spawn(admin);
     Host::serve(&host, Some(file), shutdown).await
 }
@@ -138,7 +142,8 @@ pub async fn run_in(
     environment: Environment,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let host = Arc::new(Host::new(config, environment, Readiness::default()));
+    let identities = Identities::new(None, &environment.metrics);
+    let host = Arc::new(Host::new(config, environment, identities, Readiness::default()));
     Host::serve(&host, None, shutdown).await
 }
 
@@ -177,7 +182,12 @@ pub fn engine_config(config: &HostConfig) -> EngineConfig {
 }
 
 impl Host {
-    fn new(config: HostConfig, environment: Environment, readiness: Readiness) -> Self {
+    fn new(
+        config: HostConfig,
+        environment: Environment,
+        identities: Identities,
+        readiness: Readiness,
+    ) -> Self {
         let Environment { client, metrics, namespace, engine, safeguards } = environment;
         let (events, publish_events) = EventSink::new(client.clone());
         let news = News::new(&config, &namespace, &events, &metrics, &readiness);
@@ -185,6 +195,7 @@ impl Host {
         background.spawn(publish_events);
         Self {
             news,
+            identities,
             events,
             background: Mutex::new(background),
             engine,

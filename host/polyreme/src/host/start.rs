@@ -146,7 +146,7 @@ fn program(
     host.metrics.reloads().runs(&config.name, &manifest.name, &manifest.version, module.digest());
     let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
     let api = ControllerApi {
-        client: host.client.clone(),
+        client: loaded.client.clone().unwrap_or_else(|| host.client.clone()),
         resources: Arc::clone(&host.resources),
         caches: Arc::clone(&host.caches),
         view: View::new(caches.to_vec(), Arc::clone(&host.caches), Arc::clone(&seat.lane)),

@@ -236,7 +236,8 @@ fn is_guarded(kind: &Kind) -> bool {
     GUARDED.iter().any(|(group, k)| *group == kind.group() && (k.is_empty() || **k == *kind.kind))
 }
 
-fn needs_grant(kind: &Kind) -> bool {
+/// Whether objects of a kind are nobody's children without a grant.
+pub(crate) fn needs_grant(kind: &Kind) -> bool {
     is_guarded(kind) || (kind.group().is_empty() && *kind.kind == *"Secret")
 }
 

@@ -21,10 +21,13 @@ use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits};
 use super::{
     API_CALLS_IN_FLIGHT, API_VERSION, AdminConfig, Bound, CPU_TIME_MILLIS, ConfigError, ControllerConfig,
     DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HostConfig, KIND, LOG_BYTES, LOG_LINES,
-    Limits, MEMORY, ModuleSource, PAYLOAD, Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, VERBS,
-    WALL_TIME_MILLIS, WORKERS,
+    Limits, MEMORY, ModuleSource, PAYLOAD, Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, ServiceAccount,
+    VERBS, WALL_TIME_MILLIS, WORKERS,
 };
 use crate::identity::{Identity, is_dns_label};
+
+/// Longest name of an object.
+const MAX_OBJECT_NAME: usize = 253;
 
 /// Module sources that DESIGN.md names and a later version brings.
 const LATER_SCHEMES: [&str; 3] = ["oci", "https", "http"];
@@ -95,10 +98,25 @@ impl Checker {
             limits: self.limits(raw.limits.unwrap_or_default()),
             resync: self.duration("resync", raw.resync, RESYNC_MILLIS),
             ring: self.label("ring", raw.ring),
+            service_account: raw.service_account.map(|account| self.service_account(&account)),
             name: raw.name.value,
             settings_place: settings_place.unwrap_or_else(|| place.clone()),
             place,
         }
+    }
+
+    /// `NAME` or `NAMESPACE/NAME`.
+    fn service_account(&mut self, text: &Spanned<String>) -> ServiceAccount {
+        let (namespace, name) = match text.value.split_once('/') {
+            Some((namespace, name)) => (Some(namespace.to_owned()), name),
+            None => (None, text.value.as_str()),
+        };
+        let is_name = |name: &str| name.split('.').all(is_dns_label) && name.len() <= MAX_OBJECT_NAME;
+        if !is_name(name) || !namespace.as_deref().is_none_or(is_dns_label) {
+            let problem = format!("serviceAccount \"{}\" names no service account", text.value);
+            self.fault(text.referenced, problem, "write NAME, or NAMESPACE/NAME");
+        }
+        ServiceAccount { namespace, name: name.to_owned() }
     }
 
     fn settings(&mut self, raw: Option<Spanned<serde_json::Value>>) -> serde_json::Value {

@@ -33,7 +33,6 @@ use tower::Layer as _;
 
 use super::*;
 use crate::api::ControllerApi;
-use crate::api::elide::Applied;
 use crate::api::resources::Resources;
 use crate::cache::state::Source as Seen;
 use crate::cache::{Cache, CacheId, Resource, View};
@@ -168,7 +167,7 @@ impl Bench {
             caches,
             policy: policy(granted),
             field_manager: "website".into(),
-            applied: Applied::default(),
+            applied: Arc::default(),
             in_flight: Semaphore::new(1),
             metrics: Metrics::new().module("website"),
             safeguards: Safeguards::all(),
