@@ -25,7 +25,7 @@ mod source;
 pub use digest::{Digest, NoDigest};
 pub use error::SourceError;
 pub use fetch::Fetcher;
-pub use reference::{Pinned, Reference, Repository};
+pub use reference::{Pinned, Reference, Repository, check_registry};
 pub use settings::{
     CONNECT_TIMEOUT, DEADLINE, FIRST_DELAY, MAX_CACHE_BYTES, MAX_MODULE_BYTES, Mirror, READ_TIMEOUT, RETRIES,
     Settings,

@@ -167,11 +167,23 @@ fn digest_of(text: &str, digest: &str) -> Result<Digest, Malformed> {
     })
 }
 
-/// A host as it is written in a URL, with an optional port.
-///
-/// A name without dot and port is refused: it is nearly always a repository whose registry was
-/// left out.
 pub(crate) fn registry_of(text: &str) -> Result<String, Malformed> {
+    check_registry(text).map(|()| text.to_owned())
+}
+
+/// Whether a text is the host of a registry, with an optional port, as [`Repository::registry`] has it.
+///
+/// A name without dot and port is refused: it is nearly always a repository whose registry was left out.
+///
+/// # Errors
+/// When it is not.
+///
+/// # Example
+/// ```
+/// assert!(polyreme_sources::check_registry("registry.example:5000").is_ok());
+/// assert!(polyreme_sources::check_registry("https://registry.example").is_err());
+/// ```
+pub fn check_registry(text: &str) -> Result<(), Malformed> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (text, None),
@@ -185,7 +197,7 @@ pub(crate) fn registry_of(text: &str) -> Result<String, Malformed> {
         let remedy = "write the registry first; Docker Hub's is docker.io, one without a dot needs its port";
         return Err(Malformed::new(problem, remedy));
     }
-    Ok(text.to_owned())
+    Ok(())
 }
 
 fn is_host(host: &str) -> bool {

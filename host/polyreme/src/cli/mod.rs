@@ -6,6 +6,9 @@ mod cluster;
 mod dev;
 mod inspect;
 mod new;
+mod pull;
+mod push;
+mod registries;
 mod ring;
 mod run;
 mod signals;
@@ -52,6 +55,8 @@ enum Command {
     Build(build::Build),
     Dev(dev::Dev),
     Inspect(inspect::Inspect),
+    Push(push::Push),
+    Pull(pull::Pull),
     Run(run::Run),
     Ring(ring::Ring),
     Validate(validate::Validate),
@@ -80,6 +85,8 @@ impl Cli {
             Command::New(command) => command.run(),
             Command::Dev(command) => command.run().await,
             Command::Inspect(command) => command.run().await,
+            Command::Push(command) => command.run().await,
+            Command::Pull(command) => command.run().await,
             Command::Run(command) => command.run().await,
             Command::Ring(command) => command.run().await,
             Command::Validate(command) => command.run().await,

@@ -28,6 +28,8 @@ pub use limits::{
     API_CALLS_IN_FLIGHT, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES, Limits, MEMORY, PAYLOAD,
     WALL_TIME_MILLIS,
 };
+pub use polyreme_sources::Source as ModuleSource;
+
 pub use ownership::{
     DEFAULT_RING, DRAIN_MILLIS, ORDINAL_REPLICAS, OrdinalConfig, OwnershipConfig, REBALANCE_BURST,
     REBALANCE_PER_MINUTE, Rebalance, SETTLE_MILLIS, Strategy, WEIGHT,
@@ -36,6 +38,7 @@ pub use quantity::{Quantity, QuantityError};
 pub use settings::{SettingsError, SettingsFault, validate_settings};
 
 use polyreme_runtime::Instances;
+use polyreme_sources::Fetcher;
 
 use crate::identity::Identity;
 
@@ -110,8 +113,12 @@ pub struct AdminConfig {
 pub struct ControllerConfig {
     /// `name:`, a DNS label, unique in the host.
     pub name: String,
-    /// `module:`
+    /// `module:`; the relative path of a `file:` was resolved against the configuration file's folder.
     pub module: ModuleSource,
+    /// `registries:`, which all controllers share.
+    pub fetcher: Arc<Fetcher>,
+    /// `signature.publicKey:`, else that of `registries:`; none for what does not come from a registry.
+    pub signature_key: Option<PathBuf>,
     /// `workers:`, concurrent reconciles.
     pub workers: u32,
     /// `instances:`, fresh or warm.
@@ -138,13 +145,6 @@ impl ControllerConfig {
     pub fn settings_json(&self) -> Arc<str> {
         Arc::from(self.settings.to_string())
     }
-}
-
-/// Where a module comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModuleSource {
-    /// `file:`; relative paths were resolved against the configuration file's folder.
-    File(PathBuf),
 }
 
 /// What one `grants:` entry allows.

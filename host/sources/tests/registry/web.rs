@@ -7,7 +7,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use axum_server::tls_rustls::RustlsConfig;
 use polyreme_sources::{Digest, Fetcher, Remote, Settings, Source, SourceError};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::fixture::{Home, chain, component, with_ring};
 use crate::liar::Liar;
@@ -17,11 +17,12 @@ async fn server(home: &Home, router: Router) -> Liar {
     with_ring();
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let authority_key = KeyPair::generate().unwrap();
+    home.write("ca.pem", &params.self_signed(&authority_key).unwrap().pem());
+    let authority = Issuer::new(params, authority_key);
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &authority).unwrap();
-    home.write("ca.pem", &authority.pem());
     let (certificate, key) = (certificate.pem().into_bytes(), key.serialize_pem().into_bytes());
     Liar::start_encrypted(router, RustlsConfig::from_pem(certificate, key).await.unwrap()).await
 }

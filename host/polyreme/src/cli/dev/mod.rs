@@ -163,9 +163,9 @@ impl<'a> Session<'a> {
         config.identify(identity).map_err(Failure::usage)?;
         config.admin.address.set_port(0);
         config.ownership.timing = Timing::FAST;
-        let is_ours = |module: &ModuleSource| {
-            let ModuleSource::File(path) = module;
-            path.file_stem() == Some(built.name.as_ref())
+        let is_ours = |module: &ModuleSource| match module {
+            ModuleSource::File(path) => path.file_stem() == Some(built.name.as_ref()),
+            ModuleSource::Remote(_) => false,
         };
         let (only, path) = (config.controllers.len() == 1, config.path.display().to_string());
         let ours = config.controllers.iter_mut().find(|controller| only || is_ours(&controller.module));
