@@ -298,7 +298,9 @@ mod tests {
 
     #[test]
     fn the_same_module_makes_the_same_artifact() {
-        let module = wat::parse_str("(component (import \"a:b/c@1.0.0\" (instance)) (component (import \"inner\" (instance))))");
+        let module = wat::parse_str(
+            "(component (import \"a:b/c@1.0.0\" (instance)) (component (import \"inner\" (instance))))",
+        );
         let module = module.unwrap();
         let world = world(&module).unwrap();
         assert_eq!(world, World { imports: vec!["a:b/c@1.0.0".into()], exports: vec![] });

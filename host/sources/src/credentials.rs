@@ -74,11 +74,7 @@ fn default_path() -> Option<PathBuf> {
     Some(folder.join("config.json"))
 }
 
-fn look(
-    path: PathBuf,
-    named: bool,
-    key: &str,
-) -> Result<Option<DockerCredential>, crate::error::Cause> {
+fn look(path: PathBuf, named: bool, key: &str) -> Result<Option<DockerCredential>, crate::error::Cause> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound && !named => return Ok(None),

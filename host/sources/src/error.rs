@@ -105,7 +105,9 @@ pub enum SourceError {
         source: Cause,
     },
     /// More than the limit.
-    #[error("{what} has more than {limit} bytes; build the module with optimisation and without debug information")]
+    #[error(
+        "{what} has more than {limit} bytes; build the module with optimisation and without debug information"
+    )]
     TooLarge {
         /// What was asked for.
         what: String,
@@ -147,7 +149,9 @@ pub enum SourceError {
         source: Cause,
     },
     /// A signature is asked for and there is none.
-    #[error("{what} is not signed; sign it with `cosign sign --key`, or remove `signature` from the controller")]
+    #[error(
+        "{what} is not signed; sign it with `cosign sign --key`, or remove `signature` from the controller"
+    )]
     Unsigned {
         /// The artifact.
         what: String,

@@ -21,7 +21,9 @@ use crate::http::{Asked, Http, body, refusal, unanswered};
 use crate::reference::{Pinned, Reference, Repository};
 use crate::registry::{Access, MAX_MANIFEST_BYTES, Registry};
 use crate::settings::Settings;
-use crate::signature::{ANNOTATION, Keys, MAX_STATEMENT_BYTES, MAX_STATEMENTS, STATEMENT_TYPE, Signed, tag, verify};
+use crate::signature::{
+    ANNOTATION, Keys, MAX_STATEMENT_BYTES, MAX_STATEMENTS, STATEMENT_TYPE, Signed, tag, verify,
+};
 use crate::source::{PinnedUrl, Remote};
 
 /// Indexes that are followed from one to the next. An index of indexes exists nowhere in practice.
@@ -81,7 +83,9 @@ impl Fetcher {
     /// See [`SourceError`].
     pub async fn fetch(&self, remote: &Remote, key: Option<&Path>) -> Result<Arc<[u8]>, SourceError> {
         let bytes = match remote {
-            Remote::Oci(pinned) => self.in_time(pinned, pinned.repository().registry(), self.artifact(pinned, key)).await,
+            Remote::Oci(pinned) => {
+                self.in_time(pinned, pinned.repository().registry(), self.artifact(pinned, key)).await
+            }
             Remote::Https(pinned) => {
                 let host = pinned.url().host_str().unwrap_or_default();
                 self.in_time(pinned, host, self.file(pinned)).await
@@ -99,8 +103,9 @@ impl Fetcher {
             return Ok(reference.pinned(digest));
         }
         let what = reference.to_string();
-        let tag = reference.tag().ok_or_else(|| {
-            SourceError::NoTag { what: what.clone(), problem: "it names neither tag nor digest" }
+        let tag = reference.tag().ok_or_else(|| SourceError::NoTag {
+            what: what.clone(),
+            problem: "it names neither tag nor digest",
         })?;
         let repository = reference.repository();
         let finding = async {
@@ -149,116 +154,69 @@ impl Fetcher {
     async fn artifact(&self, pinned: &Pinned, key: Option<&Path>) -> Result<Vec<u8>, SourceError> {
         let what = pinned.to_string();
         let asked = Asked { what: &what, host: pinned.repository().registry() };
+        let sites = Sites { fetcher: self, repository: pinned.repository(), opened: OnceCell::new() };
         let mut wanted = Wanted::manifest(pinned.digest(), &what);
-        let mut manifest = self.object(pinned.repository(), wanted).await?;
+        let mut manifest = self.object(&sites, wanted).await?;
         if let Some(key) = key {
-            self.check_signature(pinned, key, &what).await?;
+            self.check_signature(&sites, pinned.digest(), key, &what).await?;
         }
         for _ in 0..=MAX_INDEXES {
             match find(&manifest, asked)? {
                 Content::Module(layer) => {
                     let wanted = Wanted::blob(&layer, self.settings.max_bytes, asked)?;
-                    return self.object(pinned.repository(), wanted).await;
+                    return self.object(&sites, wanted).await;
                 }
                 Content::Manifest(entry) => wanted.digest = entry.digest(asked)?,
             }
-            manifest = self.object(pinned.repository(), wanted).await?;
+            manifest = self.object(&sites, wanted).await?;
         }
         Err(malformed(asked, "an index that leads to nothing but indexes"))
     }
 
     /// From the cache, else from a mirror, else from the registry; the cache has it then.
-    async fn object(&self, repository: &Repository, wanted: Wanted<'_>) -> Result<Vec<u8>, SourceError> {
+    async fn object(&self, sites: &Sites<'_>, wanted: Wanted<'_>) -> Result<Vec<u8>, SourceError> {
         if let Some(bytes) = self.cached(move |cache| cache.blob(wanted.digest, wanted.limit)).await {
             return Ok(bytes);
         }
-        let mut registries = self.registries(repository).await?;
-        let origin = registries.pop();
-        for mirror in &registries {
+        let (mirrors, origin) = sites.open().await?;
+        for mirror in mirrors {
             match wanted.from(mirror).await {
                 Ok(bytes) => return Ok(self.keep(bytes).await),
                 Err(error) => tracing::warn!(mirror = mirror.host(), %error, "asking another registry"),
             }
         }
-        let origin = origin.expect("the registry itself is always the last");
-        Ok(self.keep(self.retried(|| wanted.from(&origin)).await?).await)
-    }
-
-    /// Mirrors in their order, then the registry itself.
-    async fn registries(&self, repository: &Repository) -> Result<Vec<Registry<'_>>, SourceError> {
-        let http = self.http().await?;
-        let mirrors = self.settings.mirrors.get(repository.registry()).into_iter().flatten();
-        let mirrors = mirrors.map(|mirror| {
-            let name = match &mirror.path {
-                Some(path) => format!("{path}/{}", repository.name()),
-                None => repository.name().to_owned(),
-            };
-            Registry::at(http, &self.credentials, &mirror.registry, name, Access::Pull)
-        });
-        let origin = Registry::new(http, &self.credentials, repository, Access::Pull);
-        mirrors.chain([origin]).collect()
+        Ok(self.keep(self.retried(|| wanted.from(origin)).await?).await)
     }
 
     /// Fails unless a signature counts. Verified each time, also what is in the cache.
-    async fn check_signature(&self, pinned: &Pinned, key: &Path, what: &str) -> Result<(), SourceError> {
+    async fn check_signature(
+        &self,
+        sites: &Sites<'_>,
+        artifact: Digest,
+        key: &Path,
+        what: &str,
+    ) -> Result<(), SourceError> {
         let path = key.to_owned();
         let reading = tokio::task::spawn_blocking(move || Keys::read(&path));
         let keys = reading.await.map_err(|error| SourceError::Client { source: error.into() })??;
-        let (artifact, repository) = (pinned.digest(), pinned.repository());
+        let count = |signed: &[Signed]| verify(signed, &keys, artifact, sites.repository, what);
         let stored = self.cached(move |cache| cache.signatures(artifact, MAX_SIGNATURES_BYTES)).await;
         let stored: Option<Vec<Signed>> = stored.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if stored.is_some_and(|signed| verify(&signed, &keys, artifact, repository, what).is_ok()) {
+        if stored.is_some_and(|signed| count(&signed).is_ok()) {
             return Ok(());
         }
-        let registries = self.registries(repository).await?;
-        let mut outcome = Err(SourceError::Unsigned { what: what.to_owned() });
-        for (index, registry) in registries.iter().enumerate() {
-            let is_origin = index + 1 == registries.len();
-            let signed = match self.signatures(registry, artifact, what, is_origin).await {
-                Ok(signed) => signed,
-                Err(error) if is_origin => return Err(error),
-                Err(error) => {
-                    tracing::warn!(mirror = registry.host(), %error, "asking another registry for the signature");
-                    continue;
-                }
-            };
-            outcome = verify(&signed, &keys, artifact, repository, what);
-            if outcome.is_ok() {
-                self.keep_signatures(artifact, &signed).await;
-                break;
+        let (mirrors, origin) = sites.open().await?;
+        for mirror in mirrors {
+            let signed = signatures(mirror, artifact, what).await;
+            match signed.and_then(|signed| count(&signed).map(|()| signed)) {
+                Ok(signed) => return Ok(self.keep_signatures(artifact, &signed).await),
+                Err(error) => tracing::warn!(mirror = mirror.host(), %error, "asking another registry"),
             }
         }
-        outcome
-    }
-
-    /// What a registry has as signatures of an artifact, unverified; empty when it has none.
-    async fn signatures(
-        &self,
-        registry: &Registry<'_>,
-        artifact: Digest,
-        what: &str,
-        retry: bool,
-    ) -> Result<Vec<Signed>, SourceError> {
-        let what = format!("the signature of {what}");
-        let tag = tag(artifact);
-        let asked = Asked { what: &what, host: registry.host() };
-        let manifest =
-            if retry { self.retried(|| registry.manifest(&tag, &what)).await } else { registry.manifest(&tag, &what).await };
-        let manifest = match manifest {
-            Ok(bytes) => Manifest::read(&bytes, asked)?,
-            Err(SourceError::NotFound { .. }) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut signed = Vec::new();
-        for layer in manifest.layers.iter().take(MAX_STATEMENTS) {
-            if let Some(signature) = layer.annotations.get(ANNOTATION)
-                && layer.media_type == STATEMENT_TYPE
-            {
-                let wanted = Wanted::blob(layer, MAX_STATEMENT_BYTES, asked)?;
-                signed.push(Signed::new(&wanted.from(registry).await?, signature));
-            }
-        }
-        Ok(signed)
+        let signed = self.retried(|| signatures(origin, artifact, what)).await?;
+        count(&signed)?;
+        self.keep_signatures(artifact, &signed).await;
+        Ok(())
     }
 
     async fn file(&self, pinned: &PinnedUrl) -> Result<Vec<u8>, SourceError> {
@@ -281,7 +239,10 @@ impl Fetcher {
     }
 
     /// Looks into the cache, on a thread that may block.
-    async fn cached<T: Send + 'static>(&self, look: impl FnOnce(&Cache) -> Option<T> + Send + 'static) -> Option<T> {
+    async fn cached<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Cache) -> Option<T> + Send + 'static,
+    ) -> Option<T> {
         let cache = self.cache.clone()?;
         tokio::task::spawn_blocking(move || look(&cache)).await.ok().flatten()
     }
@@ -299,6 +260,58 @@ impl Fetcher {
         let bytes = serde_json::to_vec(signed).expect("text is always JSON");
         self.cached(move |cache| Some(cache.set_signatures(artifact, &bytes))).await;
     }
+}
+
+/// Where an artifact may be, with what was found out on the way: a token counts for all its objects.
+struct Sites<'a> {
+    fetcher: &'a Fetcher,
+    repository: &'a Repository,
+    opened: OnceCell<(Vec<Registry<'a>>, Registry<'a>)>,
+}
+
+impl Sites<'_> {
+    /// Mirrors in their order, and the registry itself.
+    async fn open(&self) -> Result<&(Vec<Registry<'_>>, Registry<'_>), SourceError> {
+        let Self { fetcher, repository, .. } = *self;
+        let credentials = &fetcher.credentials;
+        let open = || async {
+            let http = fetcher.http().await?;
+            let mirrors = fetcher.settings.mirrors.get(repository.registry()).into_iter().flatten();
+            let mirrors = mirrors.map(|mirror| {
+                let path = mirror.path.as_ref().map(|path| format!("{path}/")).unwrap_or_default();
+                let name = format!("{path}{}", repository.name());
+                Registry::at(http, credentials, &mirror.registry, name, Access::Pull)
+            });
+            let mirrors: Result<Vec<_>, _> = mirrors.collect();
+            Ok((mirrors?, Registry::new(http, credentials, repository, Access::Pull)?))
+        };
+        self.opened.get_or_try_init(open).await
+    }
+}
+
+/// What a registry has as signatures of an artifact, unverified; empty when it has none.
+async fn signatures(
+    registry: &Registry<'_>,
+    artifact: Digest,
+    what: &str,
+) -> Result<Vec<Signed>, SourceError> {
+    let what = format!("the signature of {what}");
+    let asked = Asked { what: &what, host: registry.host() };
+    let manifest = match registry.manifest(&tag(artifact), &what).await {
+        Ok(bytes) => Manifest::read(&bytes, asked)?,
+        Err(SourceError::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut signed = Vec::new();
+    for layer in manifest.layers.iter().take(MAX_STATEMENTS) {
+        if let Some(signature) = layer.annotations.get(ANNOTATION)
+            && layer.media_type == STATEMENT_TYPE
+        {
+            let wanted = Wanted::blob(layer, MAX_STATEMENT_BYTES, asked)?;
+            signed.push(Signed::new(&wanted.from(registry).await?, signature));
+        }
+    }
+    Ok(signed)
 }
 
 /// An object of a registry, and what it must be.

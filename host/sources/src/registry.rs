@@ -10,7 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use docker_credential::DockerCredential;
 use form_urlencoded::Serializer;
 use http_auth::parse_challenges;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
@@ -231,7 +233,12 @@ impl<'a> Registry<'a> {
     }
 
     /// A token of the service that the registry names, for this repository only.
-    async fn token(&self, realm: &str, service: Option<&str>, what: &str) -> Result<HeaderValue, SourceError> {
+    async fn token(
+        &self,
+        realm: &str,
+        service: Option<&str>,
+        what: &str,
+    ) -> Result<HeaderValue, SourceError> {
         let mut url = Url::parse(realm).map_err(|error| self.bad_token(error))?;
         if !may_follow(&self.base, &url) {
             return Err(insecure(&url, self.asked(what)));
@@ -241,7 +248,8 @@ impl<'a> Registry<'a> {
         let client = self.http.client(&url, self.asked(what))?;
         let request = match self.credentials.find(&self.host).await? {
             Some(DockerCredential::IdentityToken(token)) => {
-                let own = [("grant_type", "refresh_token"), ("client_id", CLIENT_ID), ("refresh_token", &token)];
+                let own =
+                    [("grant_type", "refresh_token"), ("client_id", CLIENT_ID), ("refresh_token", &token)];
                 let form = Serializer::new(String::new()).extend_pairs(parameters).extend_pairs(own).finish();
                 client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
             }

@@ -34,8 +34,8 @@ pub(crate) const MAX_STATEMENT_BYTES: u64 = 64 << 10;
 /// What every public key on P-256 in X.509's form begins with, up to the point's coordinates: the algorithm
 /// (1.2.840.10045.2.1), the curve (1.2.840.10045.3.1.7), a bit string of 66 bytes (RFC 5480, section 2).
 const P256_HEADER: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
 /// The tag under which the signatures of an artifact are.
@@ -54,16 +54,21 @@ pub(crate) struct Keys {
 impl Keys {
     /// All `PUBLIC KEY` blocks of a PEM file: an old and a new one while keys are changed. Blocks.
     pub(crate) fn read(path: &Path) -> Result<Self, SourceError> {
-        let failed = |source: crate::error::Cause| {
-            SourceError::File { purpose: "the public key", path: path.to_owned(), source }
+        let failed = |source: crate::error::Cause| SourceError::File {
+            purpose: "the public key",
+            path: path.to_owned(),
+            source,
         };
         let blocks: Vec<SubjectPublicKeyInfoDer<'_>> = SubjectPublicKeyInfoDer::pem_file_iter(path)
             .and_then(Iterator::collect)
             .map_err(|error| failed(error.into()))?;
         if blocks.is_empty() {
-            return Err(failed("it has no -----BEGIN PUBLIC KEY-----: name what cosign calls cosign.pub".into()));
+            return Err(failed(
+                "it has no -----BEGIN PUBLIC KEY-----: name what cosign calls cosign.pub".into(),
+            ));
         }
-        let point = |block: &SubjectPublicKeyInfoDer<'_>| block.strip_prefix(&P256_HEADER).map(<[u8]>::to_vec);
+        let point =
+            |block: &SubjectPublicKeyInfoDer<'_>| block.strip_prefix(&P256_HEADER).map(<[u8]>::to_vec);
         let points: Option<Vec<Vec<u8>>> = blocks.iter().map(point).collect();
         let points = points.ok_or_else(|| {
             failed("a key in it is not of ECDSA on P-256: make one with `cosign generate-key-pair`".into())
@@ -192,7 +197,8 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUUrLOldkK43gY3kCSa3v6gnCJ+5B\n\
 -----END PUBLIC KEY-----\n\
 ";
     const STATEMENT: &str = r#"{"critical":{"identity":{"docker-reference":"r.example/team/website"},"image":{"docker-manifest-digest":"sha256:c7c5c1d70c5dec4416ab6158afd0b223ef40c29b1dc1f97ed9428b94d4cadb1c"},"type":"cosign container image signature"},"optional":null}"#;
-    const SIGNATURE: &str = "MEQCIHqBUeey9TxbzUqQDaweB9AauBwkTm0tTZJ4f2ZerKjqAiBSjFnkwYzvltJ0VRvbF57QURZ12agvYlZWcYZGe81VUQ==";
+    const SIGNATURE: &str =
+        "MEQCIHqBUeey9TxbzUqQDaweB9AauBwkTm0tTZJ4f2ZerKjqAiBSjFnkwYzvltJ0VRvbF57QURZ12agvYlZWcYZGe81VUQ==";
     const OTHER_KEY: &str = "\
 -----BEGIN PUBLIC KEY-----\n\
 MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEY5m4YeQkJG26rcJ2Z1NQ88pvnH5z\n\

@@ -180,7 +180,9 @@ mod tests {
         let digest = Digest::of(b"");
         let file: Source = "file://a/b.wasm".parse().unwrap();
         assert_eq!(file, Source::File("a/b.wasm".into()));
-        for text in [format!("oci://r.example/a:1@{digest}"), format!("https://h.example:8443/a.wasm?x=1@{digest}")] {
+        for text in
+            [format!("oci://r.example/a:1@{digest}"), format!("https://h.example:8443/a.wasm?x=1@{digest}")]
+        {
             let source: Source = text.parse().unwrap();
             assert_eq!(source.to_string(), text);
         }
@@ -189,7 +191,10 @@ mod tests {
     #[test]
     fn what_is_not_pinned_is_refused_with_the_way_to_pin_it() {
         let oci = fault("oci://r.example/a:1");
-        assert_eq!(oci.problem, "\"oci://r.example/a:1\" is not pinned: a tag can be moved to another module");
+        assert_eq!(
+            oci.problem,
+            "\"oci://r.example/a:1\" is not pinned: a tag can be moved to another module"
+        );
         assert_eq!(oci.remedy, "write what `polyreme pull --resolve oci://r.example/a:1` prints");
         assert!(fault("https://h.example/a.wasm").remedy.contains("sha256sum"));
         assert!(fault("https://h.example/a.wasm@sha256:1").problem.contains("is not pinned"));
@@ -200,7 +205,10 @@ mod tests {
         let digest = Digest::of(b"");
         assert!(fault(&format!("https://u:p@h.example/a@{digest}")).problem.contains("user and password"));
         assert!(fault(&format!("https://h.example/a#x@{digest}")).problem.contains("a # part"));
-        assert_eq!(fault(&format!("http://h.example/a@{digest}")).remedy, format!("write https://h.example/a@{digest}"));
+        assert_eq!(
+            fault(&format!("http://h.example/a@{digest}")).remedy,
+            format!("write https://h.example/a@{digest}")
+        );
     }
 
     #[test]

@@ -451,7 +451,8 @@ fn a_controllers_own_key_goes_before_the_one_of_all() {
 
 #[test]
 fn a_key_for_all_does_not_concern_files_and_one_for_a_file_is_refused() {
-    let config = parse(&format!("{SMALLEST}registries: {{ signature: {{ publicKey: all.pub }} }}\n")).unwrap();
+    let config =
+        parse(&format!("{SMALLEST}registries: {{ signature: {{ publicKey: all.pub }} }}\n")).unwrap();
     assert_eq!(config.controllers[0].signature_key, None);
     let text = message(&with("signature: { publicKey: own.pub }"));
     assert!(text.contains("signature is of no use"), "{text}");
@@ -459,7 +460,8 @@ fn a_key_for_all_does_not_concern_files_and_one_for_a_file_is_refused() {
 
 #[test]
 fn faulty_registries_and_mirrors_are_refused_with_their_place() {
-    let text = message(&format!("{SMALLEST}registries: {{ mirrors: {{ docker.io: [\"https://m.example\"] }} }}\n"));
+    let text =
+        message(&format!("{SMALLEST}registries: {{ mirrors: {{ docker.io: [\"https://m.example\"] }} }}\n"));
     assert!(text.contains(":6:") && text.contains("without https://"), "{text}");
     let text = message(&format!("{SMALLEST}registries: {{ mirrors: {{ hub: [m.example] }} }}\n"));
     assert!(text.contains("does not look like the host of a registry"), "{text}");

@@ -44,7 +44,10 @@ async fn credentials_that_a_named_file_should_have_are_missed() {
     let settings = Settings { docker_config: Some(home.path().join("none.json")), ..home.settings() };
     let server = registry!(Auth::Basic);
     let error = Fetcher::new(settings).resolve(&server.reference("site:1")).await.unwrap_err();
-    assert!(matches!(&error, SourceError::Credentials { path, .. } if path.ends_with("none.json")), "{error}");
+    assert!(
+        matches!(&error, SourceError::Credentials { path, .. } if path.ends_with("none.json")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -64,10 +67,12 @@ async fn a_token_is_fetched_for_the_repository_alone() {
     let (server, home) = (registry!(Auth::Token { realm }), Home::new());
     home.log_in(server.address(), "user", "secret");
     let module = component("site");
-    let pinned = home.fetcher().push(&module, &server.reference("team/site:1"), BTreeMap::new()).await.unwrap();
+    let pinned =
+        home.fetcher().push(&module, &server.reference("team/site:1"), BTreeMap::new()).await.unwrap();
     assert_eq!(*fetch(&home.fetcher(), &pinned).await.unwrap(), module[..]);
     let basic = "Basic dXNlcjpzZWNyZXQ=";
-    let scope = |actions: &str| format!("service=test-service&scope=repository%3Ateam%2Fsite%3A{actions} {basic}");
+    let scope =
+        |actions: &str| format!("service=test-service&scope=repository%3Ateam%2Fsite%3A{actions} {basic}");
     assert_eq!(*asked.lock().unwrap(), [scope("pull%2Cpush"), scope("pull")]);
 }
 

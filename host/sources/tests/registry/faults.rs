@@ -32,7 +32,8 @@ async fn a_tampered_manifest_is_refused() {
     let manifest = json!({ "schemaVersion": 2, "config": {}, "layers": [] }).to_string();
     let server = Liar::start(Router::new().fallback(|| async { manifest })).await;
     let home = Home::new();
-    let error = fetch(&home.fetcher(), &server.reference("site").pinned(Digest::of(b"pinned"))).await.unwrap_err();
+    let error =
+        fetch(&home.fetcher(), &server.reference("site").pinned(Digest::of(b"pinned"))).await.unwrap_err();
     assert!(matches!(error, SourceError::Digest { .. }), "{error}");
     assert_eq!(home.files(), ["config.json"], "nothing of it is kept");
 }
@@ -49,7 +50,8 @@ async fn a_missing_artifact_is_not_found() {
 async fn plain_http_stays_on_this_machine() {
     let home = Home::new();
     // A loopback registry that redirects to another machine, as plain as itself.
-    let away = Liar::start(Router::new().fallback(|| async { Redirect::temporary("http://192.0.2.1/x") })).await;
+    let away =
+        Liar::start(Router::new().fallback(|| async { Redirect::temporary("http://192.0.2.1/x") })).await;
     let error = fetch(&home.fetcher(), &away.reference("site").pinned(Digest::of(b""))).await.unwrap_err();
     assert!(matches!(&error, SourceError::Insecure { url, .. } if url == "http://192.0.2.1"), "{error}");
     // An address of this machine's that is none of loopback is spoken to with TLS only: port 1 is closed.
@@ -62,7 +64,11 @@ async fn plain_http_stays_on_this_machine() {
 async fn a_server_that_speaks_plain_http_at_another_address_is_not_spoken_to() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let server = Liar::start(Router::new().fallback(move || async move { counter.fetch_add(1, Ordering::SeqCst); "" })).await;
+    let server = Liar::start(Router::new().fallback(move || async move {
+        counter.fetch_add(1, Ordering::SeqCst);
+        ""
+    }))
+    .await;
     // Linux sends what goes to 0.0.0.0 to this machine.
     let reference: Reference = format!("0.0.0.0:{}/site:1", server.address().port()).parse().unwrap();
     let error = Home::new().fetcher().resolve(&reference).await.unwrap_err();
@@ -108,8 +114,10 @@ async fn answering(statuses: &'static [StatusCode]) -> (Liar, Arc<AtomicUsize>) 
     let counter = Arc::clone(&asked);
     let answer = move |_: Uri| async move {
         let index = counter.fetch_add(1, Ordering::SeqCst).min(statuses.len() - 1);
-        let layer = json!({ "mediaType": "application/wasm", "digest": Digest::of(b"").to_string(), "size": 0 });
-        (statuses[index], json!({ "schemaVersion": 2, "config": layer, "layers": [layer] }).to_string()).into_response()
+        let layer =
+            json!({ "mediaType": "application/wasm", "digest": Digest::of(b"").to_string(), "size": 0 });
+        (statuses[index], json!({ "schemaVersion": 2, "config": layer, "layers": [layer] }).to_string())
+            .into_response()
     };
     (Liar::start(Router::new().fallback(answer)).await, asked)
 }

@@ -41,7 +41,9 @@ pub(crate) enum Auth {
     /// User `user`, password `secret`.
     Basic,
     /// Whoever has any token of this service; the server's own `silly` scheme.
-    Token { realm: String },
+    Token {
+        realm: String,
+    },
 }
 
 /// Stopped when dropped.
@@ -54,7 +56,8 @@ pub(crate) struct RegistryServer {
 impl RegistryServer {
     /// Nothing when it is not installed.
     pub(crate) fn start(auth: Auth) -> Option<Self> {
-        let installed = std::env::split_paths(&std::env::var_os("PATH")?).any(|path| path.join(BINARY).is_file());
+        let installed =
+            std::env::split_paths(&std::env::var_os("PATH")?).any(|path| path.join(BINARY).is_file());
         if !installed {
             let name = std::thread::current().name().unwrap_or_default().to_owned();
             let note = format!("\nNOT RUN: {name}: {BINARY} is missing; `apt-get install {BINARY}`\n");
@@ -73,7 +76,8 @@ impl RegistryServer {
         match auth {
             Auth::None => {}
             Auth::Basic => {
-                config["auth"] = json!({ "htpasswd": { "realm": "test", "path": folder.path().join("htpasswd") } });
+                config["auth"] =
+                    json!({ "htpasswd": { "realm": "test", "path": folder.path().join("htpasswd") } });
             }
             Auth::Token { realm } => {
                 config["auth"] = json!({ "silly": { "realm": realm, "service": "test-service" } });
@@ -127,7 +131,8 @@ impl RegistryServer {
         let base = format!("http://{}", self.address);
         let begun = http().post(format!("{base}/v2/{name}/blobs/uploads/")).send().await.unwrap();
         let location = begun.headers()["location"].to_str().unwrap().to_owned();
-        let put = http().put(format!("{location}&digest={digest}")).body(bytes.to_vec()).send().await.unwrap();
+        let put =
+            http().put(format!("{location}&digest={digest}")).body(bytes.to_vec()).send().await.unwrap();
         assert_eq!(put.status(), 201);
         json!({ "mediaType": media_type, "digest": digest.to_string(), "size": bytes.len() })
     }

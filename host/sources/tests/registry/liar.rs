@@ -26,7 +26,8 @@ impl Liar {
     /// With TLS.
     pub(crate) async fn start_encrypted(router: Router, tls: RustlsConfig) -> Self {
         let handle = Handle::new();
-        let server = axum_server::bind_rustls(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), tls).handle(handle.clone());
+        let server =
+            axum_server::bind_rustls(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), tls).handle(handle.clone());
         let mut task = JoinSet::new();
         task.spawn(async move { server.serve(router.into_make_service()).await.unwrap() });
         Self { address: handle.listening().await.unwrap(), _task: task }

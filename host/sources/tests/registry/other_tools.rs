@@ -30,7 +30,8 @@ async fn oci_wasm_reads_what_is_pushed_here() {
     let (client, theirs) = (their_client(), their_reference(&server, "team/site:1"));
     let image = client.pull(&theirs, &RegistryAuth::Anonymous).await.unwrap();
     assert_eq!(image.layers[0].data, module);
-    let (_, config, digest) = client.pull_manifest_and_config(&theirs, &RegistryAuth::Anonymous).await.unwrap();
+    let (_, config, digest) =
+        client.pull_manifest_and_config(&theirs, &RegistryAuth::Anonymous).await.unwrap();
     assert_eq!(digest, pinned.digest().to_string());
     assert_eq!(config.component.unwrap().imports, ["test:site/api@1.0.0"]);
     assert_eq!(config.layer_digests, [polyreme_sources::Digest::of(&module).to_string()]);
@@ -80,7 +81,8 @@ async fn a_container_image_is_told_from_a_module() {
     let (server, home) = (registry!(), Home::new());
     let config = server.put_blob("site", "application/vnd.oci.image.config.v1+json", b"{}").await;
     let layer = server.put_blob("site", "application/vnd.oci.image.layer.v1.tar+gzip", b"tar").await;
-    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": config, "layers": [layer] });
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": config, "layers": [layer] });
     let digest = server.put_manifest("site", "image", &manifest).await;
     let error = fetch(&home.fetcher(), &server.reference("site:image").pinned(digest)).await.unwrap_err();
     assert!(matches!(&error, SourceError::NotWasm { found, .. } if found.contains("tar+gzip")), "{error}");

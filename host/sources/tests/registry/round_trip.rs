@@ -84,8 +84,10 @@ async fn nothing_is_written_outside_the_cache() {
     let digest = server.put_manifest("site", "1", &manifest).await;
     let before = home.files();
     fetch(&home.fetcher(), &server.reference("site:1").pinned(digest)).await.unwrap();
-    let mut expected: Vec<String> =
-        [digest, Digest::of(&module)].iter().map(|digest| format!("cache/modules/blobs/{}", digest.hex())).collect();
+    let mut expected: Vec<String> = [digest, Digest::of(&module)]
+        .iter()
+        .map(|digest| format!("cache/modules/blobs/{}", digest.hex()))
+        .collect();
     expected.extend(before);
     expected.sort();
     assert_eq!(home.files(), expected);

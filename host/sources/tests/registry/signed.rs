@@ -37,7 +37,14 @@ impl Signer {
     }
 
     /// Signs as `cosign sign --key` does, for any artifact and repository.
-    async fn sign(&self, server: &RegistryServer, name: &str, artifact: Digest, of: Digest, repository: &str) {
+    async fn sign(
+        &self,
+        server: &RegistryServer,
+        name: &str,
+        artifact: Digest,
+        of: Digest,
+        repository: &str,
+    ) {
         let statement = json!({
             "critical": {
                 "identity": { "docker-reference": repository },
@@ -59,7 +66,10 @@ impl Signer {
 }
 
 fn hex(text: &str) -> Vec<u8> {
-    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 /// A module in a registry, and the key that is asked for.

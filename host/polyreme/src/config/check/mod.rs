@@ -64,8 +64,9 @@ impl Checker {
             admin: self.admin(raw.admin),
             cache_dir,
             shutdown_grace_period,
-            controllers: self
-                .each(raw.controllers.value, |checker, controller| checker.controller(controller, &registries)),
+            controllers: self.each(raw.controllers.value, |checker, controller| {
+                checker.controller(controller, &registries)
+            }),
         }
     }
 

@@ -62,7 +62,11 @@ impl Checker {
         }
         if let Some(raw) = raw {
             let remedy = "push the module to a registry and sign it there, or remove signature";
-            self.fault(raw.referenced, "signature is of no use: the module does not come from oci://", remedy);
+            self.fault(
+                raw.referenced,
+                "signature is of no use: the module does not come from oci://",
+                remedy,
+            );
         }
         None
     }
