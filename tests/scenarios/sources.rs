@@ -5,6 +5,9 @@ use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use oci_client::client::{Client, ClientConfig, ClientProtocol};
+use oci_client::secrets::RegistryAuth;
+use oci_wasm::{WasmClient, WasmConfig};
 use polyreme_tests::{Host, Registry, Webhosting, exclusive_server, guests_dir, polyreme_binary};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -77,6 +80,45 @@ async fn what_was_pushed_is_validated_and_pulled_again() -> Result<()> {
     ensure!(pulled["reference"] == pushed.reference.as_str(), "{pulled}");
     let file = std::fs::read(pushed.folder.path().join("hello.wasm"))?;
     ensure!(file == std::fs::read(guests_dir().join("hello.wasm"))?, "another module was pulled");
+    Ok(())
+}
+
+/// The client of `wkg` and others, for plain HTTP.
+fn their_client() -> Result<WasmClient> {
+    // It takes the process's; that there is one already is fine.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let config = ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() };
+    Ok(WasmClient::new(Client::try_from(config)?))
+}
+
+#[tokio::test]
+async fn oci_wasm_reads_what_polyreme_pushed_and_describes_it_alike() -> Result<()> {
+    let Some(pushed) = Pushed::new("hello").await? else { return Ok(()) };
+    let module = std::fs::read(guests_dir().join("hello.wasm"))?;
+    let reference: oci_client::Reference = format!("{}/team/hello:1", pushed.registry.address()).parse()?;
+    let (client, nobody) = (their_client()?, RegistryAuth::Anonymous);
+    let image = client.pull(&reference, &nobody).await?;
+    ensure!(image.layers.iter().map(|layer| &layer.data[..]).eq([&module[..]]), "another module was pulled");
+    let (_, config, digest) = client.pull_manifest_and_config(&reference, &nobody).await?;
+    ensure!(pushed.reference.ends_with(&digest), "{digest}");
+    let (theirs, layer) = WasmConfig::from_raw_component(module, None)?;
+    ensure!(config.layer_digests == [layer.sha256_digest()], "{:?}", config.layer_digests);
+    let names = |config: WasmConfig| config.component.map(|world| (world.imports, world.exports));
+    let (ours, theirs) = (names(config), names(theirs));
+    ensure!(ours == theirs, "{ours:?} is not {theirs:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn polyreme_pulls_what_oci_wasm_pushed() -> Result<()> {
+    let Some(registry) = Registry::start("a scenario of another tool's module").await? else { return Ok(()) };
+    let module = std::fs::read(guests_dir().join("hello.wasm"))?;
+    let (config, layer) = WasmConfig::from_raw_component(module.clone(), None)?;
+    let name = format!("{}/theirs:1", registry.address());
+    their_client()?.push(&name.parse()?, &RegistryAuth::Anonymous, layer, config, None).await?;
+    let folder = tempfile::tempdir()?;
+    stdout(&polyreme(folder.path(), &["pull", &name, "pulled.wasm"]).await?)?;
+    ensure!(std::fs::read(folder.path().join("pulled.wasm"))? == module, "another module was pulled");
     Ok(())
 }
 

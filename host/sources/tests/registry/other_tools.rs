@@ -1,60 +1,12 @@
-//! Artifacts of other tools are read, and what is pushed here other tools read.
+//! Artifacts in the layouts of other tools are read. That their own code reads ours is seen in
+//! `tests/scenarios/sources.rs`.
 
 use std::collections::BTreeMap;
 
-use oci_client::client::{Client, ClientConfig, ClientProtocol};
-use oci_client::secrets::RegistryAuth;
-use oci_wasm::{WasmClient, WasmConfig};
 use polyreme_sources::SourceError;
 use serde_json::json;
 
-use crate::fixture::{Home, MANIFEST_TYPE, RegistryServer, component, fetch, registry, with_ring};
-
-/// The client of `wkg`, wasmCloud and others.
-fn their_client() -> WasmClient {
-    with_ring();
-    let config = ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() };
-    WasmClient::new(Client::try_from(config).unwrap())
-}
-
-fn their_reference(server: &RegistryServer, name: &str) -> oci_client::Reference {
-    format!("{}/{name}", server.address()).parse().unwrap()
-}
-
-#[tokio::test]
-async fn oci_wasm_reads_what_is_pushed_here() {
-    let (server, home) = (registry!(), Home::new());
-    let module = component("site");
-    let to = server.reference("team/site:1");
-    let pinned = home.fetcher().push(&module, &to, BTreeMap::new()).await.unwrap();
-    let (client, theirs) = (their_client(), their_reference(&server, "team/site:1"));
-    let image = client.pull(&theirs, &RegistryAuth::Anonymous).await.unwrap();
-    assert_eq!(image.layers[0].data, module);
-    let (_, config, digest) =
-        client.pull_manifest_and_config(&theirs, &RegistryAuth::Anonymous).await.unwrap();
-    assert_eq!(digest, pinned.digest().to_string());
-    assert_eq!(config.component.unwrap().imports, ["test:site/api@1.0.0"]);
-    assert_eq!(config.layer_digests, [polyreme_sources::Digest::of(&module).to_string()]);
-}
-
-#[tokio::test]
-async fn what_oci_wasm_pushes_is_read_here_and_described_alike() {
-    let (server, home) = (registry!(), Home::new());
-    let module = component("site");
-    let (config, layer) = WasmConfig::from_raw_component(module.clone(), None).unwrap();
-    let described = serde_json::to_value(config.component.as_ref().unwrap()).unwrap();
-    let theirs = their_reference(&server, "site:theirs");
-    their_client().push(&theirs, &RegistryAuth::Anonymous, layer, config, None).await.unwrap();
-    let pinned = home.fetcher().resolve(&server.reference("site:theirs")).await.unwrap();
-    assert_eq!(*fetch(&home.fetcher(), &pinned).await.unwrap(), module[..]);
-
-    home.fetcher().push(&module, &server.reference("site:ours"), BTreeMap::new()).await.unwrap();
-    let manifest = server.manifest("site", "ours").await;
-    let ours = server.blob("site", manifest["config"]["digest"].as_str().unwrap()).await;
-    let ours: serde_json::Value = serde_json::from_slice(&ours).unwrap();
-    assert_eq!(ours["component"]["imports"], described["imports"]);
-    assert_eq!(ours["component"]["exports"], described["exports"]);
-}
+use crate::fixture::{Home, MANIFEST_TYPE, component, fetch, registry};
 
 #[tokio::test]
 async fn layouts_of_older_tools_are_read() {
