@@ -100,7 +100,7 @@ async fn oci_wasm_reads_what_polyreme_pushed_and_describes_it_alike() -> Result<
     let image = client.pull(&reference, &nobody).await?;
     ensure!(image.layers.iter().map(|layer| &layer.data[..]).eq([&module[..]]), "another module was pulled");
     let (_, config, digest) = client.pull_manifest_and_config(&reference, &nobody).await?;
-    ensure!(pushed.reference.ends_with(&digest), "{digest}");
+    ensure!(pushed.reference.ends_with(digest.as_str()), "{digest}");
     let (theirs, layer) = WasmConfig::from_raw_component(module, None)?;
     ensure!(config.layer_digests == [layer.sha256_digest()], "{:?}", config.layer_digests);
     let names = |config: WasmConfig| config.component.map(|world| (world.imports, world.exports));
@@ -139,11 +139,11 @@ async fn an_unpinned_module_is_refused_with_the_command_that_pins_it() -> Result
 async fn an_unsigned_module_fails_alone() -> Result<()> {
     let Some(pushed) = Pushed::new("hello").await? else { return Ok(()) };
     let signed = json!({ "publicKey": "cosign.pub" });
-    let said = pushed.validate(&json!([
+    let controllers = json!([
         { "name": "unsigned", "module": pushed.reference, "signature": signed },
         { "name": "hello", "module": pushed.reference },
-    ]));
-    let said = said.await?;
+    ]);
+    let said = pushed.validate(&controllers).await?;
     let (out, error) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     ensure!(said.status.code() == Some(CONFIGURATION_ERROR), "{error}");
     ensure!(error.contains("is not signed") && error.contains("1 of 2 controllers"), "{error}");
@@ -156,7 +156,7 @@ async fn a_site_becomes_ready_by_a_module_out_of_a_registry() -> Result<()> {
     let server = exclusive_server().await?;
     let sites = Webhosting::prepare(&server).await?;
     let mut configuration = sites.host_configuration()?;
-    let Some(pushed) = Pushed::new("website").await? else { return Ok(()) };
+    let Some(pushed) = Pushed::new("webhosting").await? else { return Ok(()) };
     let controllers = configuration["controllers"].as_array_mut().context("no controllers")?;
     let website = controllers.iter_mut().find(|entry| entry["name"] == "website");
     website.context("no controller website")?["module"] = json!(pushed.reference);

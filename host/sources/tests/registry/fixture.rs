@@ -154,11 +154,6 @@ impl RegistryServer {
         let got = http().get(url).header("accept", MANIFEST_TYPE).send().await.unwrap();
         serde_json::from_slice(&got.bytes().await.unwrap()).unwrap()
     }
-
-    pub(crate) async fn blob(&self, name: &str, digest: &str) -> Vec<u8> {
-        let url = format!("http://{}/v2/{name}/blobs/{digest}", self.address);
-        http().get(url).send().await.unwrap().bytes().await.unwrap().to_vec()
-    }
 }
 
 impl Drop for RegistryServer {
