@@ -209,7 +209,10 @@ impl Fetcher {
         for mirror in mirrors {
             let signed = signatures(mirror, artifact, what).await;
             match signed.and_then(|signed| count(&signed).map(|()| signed)) {
-                Ok(signed) => return Ok(self.keep_signatures(artifact, &signed).await),
+                Ok(signed) => {
+                    self.keep_signatures(artifact, &signed).await;
+                    return Ok(());
+                }
                 Err(error) => tracing::warn!(mirror = mirror.host(), %error, "asking another registry"),
             }
         }
@@ -258,7 +261,11 @@ impl Fetcher {
 
     async fn keep_signatures(&self, artifact: Digest, signed: &[Signed]) {
         let bytes = serde_json::to_vec(signed).expect("text is always JSON");
-        self.cached(move |cache| Some(cache.set_signatures(artifact, &bytes))).await;
+        let keep = move |cache: &Cache| {
+            cache.set_signatures(artifact, &bytes);
+            Some(())
+        };
+        self.cached(keep).await;
     }
 }
 
