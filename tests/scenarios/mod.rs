@@ -15,4 +15,5 @@ mod rights;
 mod scaffolds;
 mod scale;
 mod sdk_cases;
+mod sources;
 mod webhosting;

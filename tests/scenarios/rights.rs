@@ -36,7 +36,7 @@ fn printed(config: &Path, namespace: &str) -> Result<Vec<Value>> {
 async fn kubeconfig_of(server: &Server, client: &Client, namespace: &str, dir: &Path) -> Result<PathBuf> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let spec = TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() };
-    let request = TokenRequest { spec, ..TokenRequest::default() };
+    let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
     let answer = accounts.create_token_request(HOST_ACCOUNT, &PostParams::default(), &request).await?;
     let token = answer.status.context("the server gave no token")?.token;
     let admin = serde_json::to_value(Kubeconfig::read_from(server.kubeconfig())?)?;

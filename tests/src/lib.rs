@@ -45,6 +45,7 @@ mod local;
 mod metrics;
 mod probes;
 mod recorder;
+mod registry;
 pub mod sdk_cases;
 mod server;
 mod webhosting;
@@ -61,6 +62,7 @@ pub use local::LocalServer;
 pub use metrics::Metrics;
 pub use probes::{Probes, Scope};
 pub use recorder::Recorder;
+pub use registry::Registry;
 pub use server::{Kind, Namespace, Outage, Server, exclusive_server, server};
 pub use webhosting::{
     Child, Controller, Webhosting, example_configuration, install_definitions, with_controller,

@@ -58,6 +58,11 @@ const ABSENCES: &[Absence] = &[
         why: "it builds and reads modules; running them is the host's",
     },
     Absence {
+        package: "polyreme-sources",
+        never: &["kube", "k8s-openapi", "wasmtime", "polyreme", "polyreme-runtime", "polyreme-project"],
+        why: "it fetches modules; running them is the host's",
+    },
+    Absence {
         package: "polyreme-sdk",
         never: &["tokio", "wasmtime", "polyreme"],
         why: "it is compiled into every guest",

@@ -6,7 +6,10 @@ mod cluster;
 mod dev;
 mod inspect;
 mod new;
+mod pull;
+mod push;
 mod rbac;
+mod registries;
 mod ring;
 mod run;
 mod signals;
@@ -53,6 +56,8 @@ enum Command {
     Build(build::Build),
     Dev(dev::Dev),
     Inspect(inspect::Inspect),
+    Push(push::Push),
+    Pull(pull::Pull),
     Run(run::Run),
     Rbac(rbac::Rbac),
     Ring(ring::Ring),
@@ -82,6 +87,8 @@ impl Cli {
             Command::New(command) => command.run(),
             Command::Dev(command) => command.run().await,
             Command::Inspect(command) => command.run().await,
+            Command::Push(command) => command.run().await,
+            Command::Pull(command) => command.run().await,
             Command::Rbac(command) => command.run().await,
             Command::Run(command) => command.run().await,
             Command::Ring(command) => command.run().await,

@@ -42,7 +42,7 @@ pub(crate) struct Rbac {
     service_account: String,
 
     /// Its namespace, where the Leases are unless the configuration says otherwise.
-    #[arg(long, value_name = "NAMESPACE", default_value = "polyreme")]
+    #[arg(long, value_name = "NAMESPACE", default_value = "polyreme-system")]
     namespace: String,
 
     #[command(flatten)]

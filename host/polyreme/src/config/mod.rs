@@ -30,6 +30,8 @@ pub use limits::{
     API_CALLS_IN_FLIGHT, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES, Limits, MEMORY, PAYLOAD,
     WALL_TIME_MILLIS,
 };
+pub use polyreme_sources::Source as ModuleSource;
+
 pub use ownership::{
     DEFAULT_RING, DRAIN_MILLIS, ORDINAL_REPLICAS, OrdinalConfig, OwnershipConfig, REBALANCE_BURST,
     REBALANCE_PER_MINUTE, Rebalance, SETTLE_MILLIS, Strategy, WEIGHT,
@@ -38,6 +40,7 @@ pub use quantity::{Quantity, QuantityError};
 pub use settings::{SettingsError, SettingsFault, validate_settings};
 
 use polyreme_runtime::Instances;
+use polyreme_sources::Fetcher;
 
 use crate::identity::Identity;
 
@@ -112,8 +115,12 @@ pub struct AdminConfig {
 pub struct ControllerConfig {
     /// `name:`, a DNS label, unique in the host.
     pub name: String,
-    /// `module:`
+    /// `module:`; the relative path of a `file:` was resolved against the configuration file's folder.
     pub module: ModuleSource,
+    /// `registries:`, which all controllers share.
+    pub fetcher: Arc<Fetcher>,
+    /// `signature.publicKey:`, else that of `registries:`; none for what does not come from a registry.
+    pub signature_key: Option<PathBuf>,
     /// `workers:`, concurrent reconciles.
     pub workers: u32,
     /// `instances:`, fresh or warm.
@@ -166,13 +173,6 @@ impl ServiceAccount {
     pub fn user(&self, namespace: &str) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace.as_deref().unwrap_or(namespace), self.name)
     }
-}
-
-/// Where a module comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModuleSource {
-    /// `file:`; relative paths were resolved against the configuration file's folder.
-    File(PathBuf),
 }
 
 /// What one `grants:` entry allows.

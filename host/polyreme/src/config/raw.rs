@@ -3,6 +3,7 @@
 //! Nothing here has a default or a range; [`super::check`] turns these into the typed
 //! configuration. `Spanned` keeps the position of whatever a check may find fault with.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -28,6 +29,8 @@ pub(super) struct RawHost {
     pub(super) shutdown_grace_period: Option<Spanned<DurationText>>,
     #[serde(default)]
     pub(super) ownership: Option<RawOwnership>,
+    #[serde(default)]
+    pub(super) registries: Option<RawRegistries>,
     pub(super) controllers: Spanned<Vec<Spanned<RawController>>>,
 }
 
@@ -46,6 +49,8 @@ pub(super) struct RawController {
     pub(super) name: Spanned<String>,
     pub(super) module: Spanned<String>,
     #[serde(default)]
+    pub(super) signature: Option<Spanned<RawSignature>>,
+    #[serde(default)]
     pub(super) workers: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) instances: Option<Spanned<RawInstances>>,
@@ -61,6 +66,27 @@ pub(super) struct RawController {
     pub(super) ring: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) service_account: Option<Spanned<String>>,
+}
+
+/// `registries:`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawRegistries {
+    #[serde(default)]
+    pub(super) docker_config: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) ca_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) mirrors: Option<BTreeMap<String, Spanned<Vec<Spanned<String>>>>>,
+    #[serde(default)]
+    pub(super) signature: Option<RawSignature>,
+}
+
+/// `signature:` of all controllers or of one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawSignature {
+    pub(super) public_key: PathBuf,
 }
 
 /// `ownership:`

@@ -132,9 +132,9 @@ fn two_controllers_of_one_name_are_refused() {
 }
 
 #[test]
-fn a_source_that_comes_later_is_refused_as_such() {
-    let text = message(&SMALLEST.replace("file:website.wasm", "oci://registry/website"));
-    assert!(text.contains("oci: is not supported by this version"), "{text}");
+fn a_source_that_is_not_pinned_or_has_no_scheme_is_refused() {
+    let text = message(&SMALLEST.replace("file:website.wasm", "oci://registry.example/website:1"));
+    assert!(text.contains("is not pinned"), "{text}");
     let text = message(&SMALLEST.replace("file:website.wasm", "website.wasm"));
     assert!(text.contains("write file:website.wasm"), "{text}");
 }
@@ -411,4 +411,58 @@ fn faults_in_instances_are_named_with_their_place_and_what_to_write() {
     fault("instances: { warm: 1, maxReconcile: 5 }", &["maxReconcile", "did you mean \"maxReconciles\""]);
     fault("instances: { maxReconciles: 5 }", &["warm"]);
     fault("instances: [warm]", &["fresh, or a map of warm, maxReconciles and idleSeconds"]);
+}
+
+/// A pinned module of a registry.
+fn pinned() -> String {
+    format!("oci://registry.example/team/website:1.4.0@sha256:{}", "a".repeat(64))
+}
+
+#[test]
+fn registries_are_read_with_paths_beside_the_file() {
+    let registries = "\
+registries:
+  dockerConfig: docker/config.json
+  caFile: /etc/ca.pem
+  mirrors:
+    docker.io: [mirror.example, \"harbor.example/hub\"]
+  signature: { publicKey: cosign.pub }
+";
+    let config = parse(&format!("{}{registries}", SMALLEST.replace("file:website.wasm", &pinned()))).unwrap();
+    let controller = &config.controllers[0];
+    assert_eq!(controller.module.to_string(), pinned());
+    assert_eq!(controller.signature_key.as_deref(), Some(Path::new("conf/cosign.pub")));
+    let settings = controller.fetcher.settings();
+    assert_eq!(settings.docker_config.as_deref(), Some(Path::new("conf/docker/config.json")));
+    assert_eq!(settings.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    let mirrors: Vec<String> = settings.mirrors["docker.io"].iter().map(ToString::to_string).collect();
+    assert_eq!(mirrors, ["mirror.example", "harbor.example/hub"]);
+    assert_eq!(settings.cache, config.cache_dir);
+}
+
+#[test]
+fn a_controllers_own_key_goes_before_the_one_of_all() {
+    let text = SMALLEST.replace("file:website.wasm", &pinned());
+    let config = parse(&format!(
+        "{text}  signature: {{ publicKey: own.pub }}\nregistries: {{ signature: {{ publicKey: all.pub }} }}\n"
+    ));
+    assert_eq!(config.unwrap().controllers[0].signature_key.as_deref(), Some(Path::new("conf/own.pub")));
+}
+
+#[test]
+fn a_key_for_all_does_not_concern_files_and_one_for_a_file_is_refused() {
+    let config =
+        parse(&format!("{SMALLEST}registries: {{ signature: {{ publicKey: all.pub }} }}\n")).unwrap();
+    assert_eq!(config.controllers[0].signature_key, None);
+    let text = message(&with("signature: { publicKey: own.pub }"));
+    assert!(text.contains("signature is of no use"), "{text}");
+}
+
+#[test]
+fn faulty_registries_and_mirrors_are_refused_with_their_place() {
+    let text =
+        message(&format!("{SMALLEST}registries: {{ mirrors: {{ docker.io: [\"https://m.example\"] }} }}\n"));
+    assert!(text.contains(":6:") && text.contains("without https://"), "{text}");
+    let text = message(&format!("{SMALLEST}registries: {{ mirrors: {{ hub: [m.example] }} }}\n"));
+    assert!(text.contains("does not look like the host of a registry"), "{text}");
 }

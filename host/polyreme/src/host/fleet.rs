@@ -73,7 +73,7 @@ struct Due {
 impl Stamp {
     /// Nothing for a module that is no file, or is not there.
     fn of(source: &ModuleSource) -> Option<Self> {
-        let ModuleSource::File(path) = source;
+        let ModuleSource::File(path) = source else { return None };
         let seen = std::fs::metadata(path).ok()?;
         Some(Self { inode: seen.ino(), bytes: seen.len(), modified: seen.modified().ok() })
     }

@@ -1,4 +1,4 @@
-//! A module from its file to a checked manifest. Needs no cluster.
+//! A module from its source to a checked manifest. Needs no cluster.
 //!
 //! What fails here fails until somebody changes the module or the configuration; `polyreme validate`
 //! runs exactly this.
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kube::Client;
 use polyreme_runtime::wit::reconciler::Manifest;
 use polyreme_runtime::{CallError, Engine, LoadError, Module, NoRoom, Session};
+use polyreme_sources::SourceError;
 use tracing::{Instrument, info_span};
 
 use super::plan::{ManifestError, Plan};
@@ -17,6 +18,9 @@ use crate::guest_log::GuestLog;
 /// Why a controller cannot run until its module or its configuration is changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The module could not be fetched, or its signature does not count.
+    #[error("failed to get the module")]
+    Source(#[from] SourceError),
     /// The module is missing, damaged, or not made for this host.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -61,8 +65,8 @@ pub struct Loaded {
 /// # Errors
 /// See [`StartError`].
 pub async fn load(engine: &Engine, config: &ControllerConfig) -> Result<Loaded, StartError> {
-    let ModuleSource::File(path) = &config.module;
-    let module = engine.load(&config.name, path.as_path(), config.limits.for_runtime()).await?;
+    let code = code_of(config).await?;
+    let module = engine.load(&config.name, code, config.limits.for_runtime()).await?;
     let module = module.with_instances(config.instances)?;
     let session = Session::for_describe(config.settings_json(), Arc::new(GuestLog));
     let span = info_span!("describe", controller = config.name);
@@ -72,4 +76,15 @@ pub async fn load(engine: &Engine, config: &ControllerConfig) -> Result<Loaded, 
         validate_settings(schema, config)?;
     }
     Ok(Loaded { config: config.clone(), module, manifest, plan, client: None })
+}
+
+/// What the engine reads: a file, or what was fetched and verified. Nothing is compiled before that.
+async fn code_of(config: &ControllerConfig) -> Result<polyreme_runtime::ModuleSource, SourceError> {
+    match &config.module {
+        ModuleSource::File(path) => Ok(path.as_path().into()),
+        ModuleSource::Remote(remote) => {
+            let fetched = config.fetcher.fetch(remote, config.signature_key.as_deref()).await?;
+            Ok(polyreme_runtime::ModuleSource::Bytes(fetched))
+        }
+    }
 }

@@ -188,9 +188,9 @@ fn config_file(path: &Path, built: &Built) -> ConfigFile {
         config.identify(Identity::find(Some(IDENTITY.to_owned()))?)?;
         config.admin.address.set_port(0);
         config.ownership.timing = Timing::FAST;
-        let is_ours = |module: &ModuleSource| {
-            let ModuleSource::File(path) = module;
-            path.file_stem() == Some(name.as_ref())
+        let is_ours = |module: &ModuleSource| match module {
+            ModuleSource::File(path) => path.file_stem() == Some(name.as_ref()),
+            ModuleSource::Remote(_) => false,
         };
         let (only, path) = (config.controllers.len() == 1, config.path.display().to_string());
         let ours = config.controllers.iter_mut().find(|controller| only || is_ours(&controller.module));

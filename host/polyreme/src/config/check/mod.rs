@@ -10,10 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use polyreme_sources::Malformed;
 use serde_saphyr::{Location, Spanned};
 
 mod instances;
 mod ownership;
+mod registries;
+
+use registries::Registries;
 
 use super::error::suggestion;
 use super::limits::durations;
@@ -28,9 +32,6 @@ use crate::identity::{Identity, is_dns_label};
 
 /// Longest name of an object.
 const MAX_OBJECT_NAME: usize = 253;
-
-/// Module sources that DESIGN.md names and a later version brings.
-const LATER_SCHEMES: [&str; 3] = ["oci", "https", "http"];
 
 /// Checks a file that was read without fault.
 pub(super) fn check(raw: RawHost, file: Arc<Path>) -> Result<HostConfig, ConfigError> {
@@ -57,14 +58,18 @@ impl Checker {
         let shutdown_grace_period = self.duration("shutdownGracePeriod", raw.shutdown_grace_period, grace);
         let ownership = self.ownership(raw.ownership, shutdown_grace_period);
         self.controllers_rings(&ownership.strategy, &raw.controllers.value);
+        let cache_dir = raw.cache_dir.or_else(default_cache_dir);
+        let registries = self.registries(raw.registries, cache_dir.clone());
         HostConfig {
             path: Arc::clone(&self.file),
             identity: Identity::default(),
             ownership,
             admin: self.admin(raw.admin),
-            cache_dir: raw.cache_dir.or_else(default_cache_dir),
+            cache_dir,
             shutdown_grace_period,
-            controllers: self.each(raw.controllers.value, Self::controller),
+            controllers: self.each(raw.controllers.value, |checker, controller| {
+                checker.controller(controller, &registries)
+            }),
         }
     }
 
@@ -83,14 +88,17 @@ impl Checker {
         parsed
     }
 
-    fn controller(&mut self, raw: Spanned<RawController>) -> ControllerConfig {
+    fn controller(&mut self, raw: Spanned<RawController>, registries: &Registries) -> ControllerConfig {
         let place = self.place(raw.value.name.referenced);
         let raw = raw.value;
         self.dns_label("controller name", &raw.name);
         let settings_place = raw.settings.as_ref().map(|settings| self.place(settings.referenced));
         let workers = self.number("workers", raw.workers, WORKERS);
+        let module = self.module(&raw.module);
         ControllerConfig {
-            module: self.module(&raw.module),
+            signature_key: self.signature_key(raw.signature, &module, registries),
+            fetcher: Arc::clone(&registries.fetcher),
+            module,
             workers,
             instances: self.instances(raw.instances, workers),
             settings: self.settings(raw.settings),
@@ -133,9 +141,10 @@ impl Checker {
     }
 
     fn module(&mut self, text: &Spanned<String>) -> ModuleSource {
-        match module_path(&text.value) {
-            Ok(path) => ModuleSource::File(self.folder().join(path)),
-            Err((problem, remedy)) => {
+        match text.value.parse() {
+            Ok(ModuleSource::File(path)) => ModuleSource::File(self.folder().join(path)),
+            Ok(remote) => remote,
+            Err(Malformed { problem, remedy }) => {
                 self.fault(text.referenced, problem, remedy);
                 ModuleSource::File(PathBuf::new())
             }
@@ -281,24 +290,6 @@ impl Checker {
 
     fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))
-    }
-}
-
-/// The path of a `file:` source, or problem and remedy.
-fn module_path(text: &str) -> Result<&str, (String, String)> {
-    let known = "write file: and a path, such as file:website.wasm".to_owned();
-    match text.split_once(':') {
-        Some(("file", path)) if !path.is_empty() => Ok(path.strip_prefix("//").unwrap_or(path)),
-        Some(("file", _)) => Err(("module names no file".to_owned(), known)),
-        Some((scheme, _)) if LATER_SCHEMES.contains(&scheme) => {
-            let problem = format!("module source {scheme}: is not supported by this version");
-            Err((problem, "download the module and name it with file:".to_owned()))
-        }
-        Some((scheme, _)) => Err((format!("unknown module source \"{scheme}:\""), known)),
-        None => {
-            let problem = format!("module \"{text}\" does not say what kind of source it is");
-            Err((problem, format!("write file:{text}")))
-        }
     }
 }
 
