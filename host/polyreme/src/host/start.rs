@@ -23,6 +23,9 @@ use crate::api::elide::Applied;
 use crate::cache::lineage::Lineage;
 use crate::cache::{Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
+use crate::guest_http::GuestHttp;
+use crate::guest_http::policy::HttpPolicy;
+use crate::metrics::ModuleMetrics;
 use crate::ownership::{LaneSlots, ShardLabels};
 use crate::permissions::Policy;
 use crate::queue::Queue;
@@ -148,6 +151,7 @@ fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controlle
         field_manager: manifest.name,
         applied: Applied::default(),
         in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
+        http: Arc::new(guest_http(host, config, &module_metrics)),
         metrics: module_metrics.clone(),
         safeguards: host.safeguards,
     };
@@ -169,6 +173,13 @@ fn controller(host: &Host, config: &ControllerConfig, parts: Parts) -> Controlle
         module_metrics,
         last_uids: Mutex::default(),
     }
+}
+
+/// Outside servers as the configuration grants them.
+fn guest_http(host: &Host, config: &ControllerConfig, metrics: &ModuleMetrics) -> GuestHttp {
+    let (path, cluster) = (Arc::clone(&host.config.path), host.config.cluster_networks.clone());
+    let policy = HttpPolicy::new(&config.name, path, config.http.clone(), cluster);
+    GuestHttp::new(policy, &config.limits, metrics.clone())
 }
 
 impl Connected {

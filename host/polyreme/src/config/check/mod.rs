@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_saphyr::{Location, Spanned};
 
+mod http;
 mod instances;
 mod ownership;
 
@@ -20,7 +21,7 @@ use super::limits::durations;
 use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits};
 use super::{
     API_CALLS_IN_FLIGHT, API_VERSION, AdminConfig, Bound, CPU_TIME_MILLIS, ConfigError, ControllerConfig,
-    DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HostConfig, KIND, LOG_BYTES, LOG_LINES,
+    DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT, HTTP_TIMEOUT_MILLIS, HostConfig, KIND, LOG_BYTES, LOG_LINES,
     Limits, MEMORY, ModuleSource, PAYLOAD, Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, VERBS,
     WALL_TIME_MILLIS, WORKERS,
 };
@@ -60,6 +61,7 @@ impl Checker {
             ownership,
             admin: self.admin(raw.admin),
             cache_dir: raw.cache_dir.or_else(default_cache_dir),
+            cluster_networks: self.cluster_networks(raw.cluster_networks),
             shutdown_grace_period,
             controllers: self.each(raw.controllers.value, Self::controller),
         }
@@ -92,6 +94,7 @@ impl Checker {
             instances: self.instances(raw.instances, workers),
             settings: self.settings(raw.settings),
             grants: self.each(raw.grants.unwrap_or_default(), Self::grant),
+            http: self.each(raw.http.unwrap_or_default(), Self::http_grant),
             limits: self.limits(raw.limits.unwrap_or_default()),
             resync: self.duration("resync", raw.resync, RESYNC_MILLIS),
             ring: self.label("ring", raw.ring),
@@ -152,6 +155,12 @@ impl Checker {
                 raw.api_calls_in_flight,
                 API_CALLS_IN_FLIGHT,
             ),
+            http_requests_in_flight: self.number(
+                "limits.httpRequestsInFlight",
+                raw.http_requests_in_flight,
+                HTTP_REQUESTS_IN_FLIGHT,
+            ),
+            http_timeout: self.duration("limits.httpTimeout", raw.http_timeout, HTTP_TIMEOUT_MILLIS),
             host_calls: self.number("limits.hostCalls", raw.host_calls, HOST_CALLS),
             log_lines: self.number("limits.logLines", raw.log_lines, LOG_LINES),
             log_bytes: self.number("limits.logBytes", raw.log_bytes, LOG_BYTES),

@@ -37,7 +37,8 @@ use crate::api::elide::Applied;
 use crate::api::resources::Resources;
 use crate::cache::state::Source as Seen;
 use crate::cache::{Cache, CacheId, Resource, View};
-use crate::config::Grant;
+use crate::config::{Grant, Limits};
+use crate::guest_http::GuestHttp;
 use crate::metrics::Metrics;
 use crate::ownership::{LaneSlots, Permit, Safeguards};
 use crate::permissions::Policy;
@@ -170,6 +171,7 @@ impl Bench {
             field_manager: "website".into(),
             applied: Applied::default(),
             in_flight: Semaphore::new(1),
+            http: Arc::new(GuestHttp::for_test(&[], &Limits::default())),
             metrics: Metrics::new().module("website"),
             safeguards: Safeguards::all(),
         };
