@@ -13,4 +13,5 @@ mod restarts;
 mod scaffolds;
 mod scale;
 mod sdk_cases;
+mod vm;
 mod webhosting;

@@ -47,6 +47,7 @@ mod probes;
 mod recorder;
 pub mod sdk_cases;
 mod server;
+pub mod vm;
 mod webhosting;
 
 pub use apply::{apply_files, apply_objects};
