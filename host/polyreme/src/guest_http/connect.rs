@@ -106,7 +106,7 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let policy = Arc::clone(&self.policy);
         async move {
-            let target = target_of(&uri).map_err(|why| ConnectError::NotGranted(format!("{uri} {why}")))?;
+            let target = target_of(&uri).map_err(|why| ConnectError::NotGranted(format!("the URL {why}")))?;
             let addresses = checked(&policy, &target, resolve(&target).await?)?;
             connect(&target, addresses).await.map(TokioIo::new)
         }
