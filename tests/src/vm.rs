@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -17,7 +19,7 @@ use vm_cloud::{Chance, Cloud, Faults, router};
 
 use crate::apply::apply_files;
 use crate::environment::{built_guest, repository};
-use crate::eventually::{Stopwatch, eventually, for_a_while};
+use crate::eventually::{Stopwatch, eventually, for_a_while, pause};
 use crate::host::Host;
 use crate::local::LocalServer;
 use crate::server::{Kind, Server};
@@ -197,7 +199,8 @@ impl Site {
         eventually("every VirtualMachine being as asked for", SETTLED_LIMIT, async || {
             let (objects, machines) = (self.objects().await?, cloud.machines());
             for object in &objects {
-                let name = format!("{}/{}", self.namespace, object.metadata.name.as_deref().unwrap_or_default());
+                let name =
+                    format!("{}/{}", self.namespace, object.metadata.name.as_deref().unwrap_or_default());
                 let status = &object.data["status"];
                 ensure!(status["phase"] == "Running", "{name} is {status}");
                 let machine = machines.iter().find(|machine| status["id"] == machine.id.as_str());
@@ -296,7 +299,8 @@ impl Crew {
     /// SIGKILL, and another one in its place.
     async fn replace(&mut self, index: usize) -> Result<()> {
         let successor = self.launch(index)?;
-        let dying = std::mem::replace(self.running.get_mut(index).context("there is no such host")?, successor);
+        let dying =
+            std::mem::replace(self.running.get_mut(index).context("there is no such host")?, successor);
         dying.kill().await
     }
 
@@ -383,7 +387,10 @@ impl User {
     async fn create(&mut self) -> Result<()> {
         let mut object = DynamicObject::new(&self.name, &resource());
         object.data = json!({ "spec": { "size": self.size(), "image": "debian-13" } });
-        self.api.create(&PostParams::default(), &object).await.context("failed to create a VirtualMachine")?;
+        self.api
+            .create(&PostParams::default(), &object)
+            .await
+            .context("failed to create a VirtualMachine")?;
         Ok(())
     }
 
@@ -396,11 +403,11 @@ impl User {
     async fn delete(&self) -> Result<()> {
         let deleted = self.api.delete(&self.name, &DeleteParams::default()).await;
         deleted.context("failed to delete a VirtualMachine")?;
-        eventually("a VirtualMachine being gone", SETTLED_LIMIT, async || {
-            let left = self.api.get_opt(&self.name).await?;
-            ensure!(left.is_none(), "{} is there", self.name);
-            Ok(())
-        })
-        .await
+        let clock = Stopwatch::start();
+        while self.api.get_opt(&self.name).await.context("failed to read a VirtualMachine")?.is_some() {
+            ensure!(clock.elapsed() < SETTLED_LIMIT, "{} was deleted and is still there", self.name);
+            pause().await;
+        }
+        Ok(())
     }
 }

@@ -13,7 +13,9 @@ use crate::bindings::polyreme::controller::kubernetes::{
 };
 use crate::bindings::polyreme::controller::log::Level;
 use crate::bindings::polyreme::controller::types::{Error, Kind, ObjectRef};
-use crate::bindings::polyreme::controller::{clock, events, http, kubernetes, log, metrics, random, settings};
+use crate::bindings::polyreme::controller::{
+    clock, events, http, kubernetes, log, metrics, random, settings,
+};
 use crate::host::{Host, Pairs};
 
 /// The host that runs this component.

@@ -33,7 +33,9 @@ async fn main() -> Result<()> {
 
 fn report(attack: &Attack, outcome: &Outcome) {
     let verdict = &outcome.verdict;
-    println!("| hosts killed | VirtualMachines | machines made | asked for again | made twice | left behind | took |");
+    println!(
+        "| hosts killed | VirtualMachines | machines made | asked for again | made twice | left behind | took |"
+    );
     println!("|---|---|---|---|---|---|---|");
     println!(
         "| {} of {} | {} | {} | {} | {} | {} | {:.0} s |",

@@ -1,7 +1,7 @@
 //! The server outside of Kubernetes that the cases of `http` ask.
 
+use std::future::pending;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -14,8 +14,6 @@ use tokio::task::JoinSet;
 
 /// More than `limits.payload` by default.
 const LARGE_BYTES: usize = 4 << 20;
-/// Far longer than the case waits, and than any request may.
-const SLOW: Duration = Duration::from_secs(60);
 /// Bodies of a case that must not arrive are larger than what axum takes by default.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
@@ -53,7 +51,7 @@ fn router() -> Router {
         .route("/echo", post(echo))
         .route("/away", get(|| async { Redirect::temporary("/colour") }))
         .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
-        .route("/slow", get(|| tokio::time::sleep(SLOW)))
+        .route("/slow", get(pending::<()>))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 

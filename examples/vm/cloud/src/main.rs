@@ -41,7 +41,8 @@ async fn main() -> anyhow::Result<()> {
     let Options { listen, latency, fail, drop, forget_keys, seed } = Options::parse();
     let latency = Duration::from_millis(latency);
     let faults = Faults { latency, errors: fail, drops: drop, forgets_keys: forget_keys };
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("failed to listen on {listen}"))?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("failed to listen on {listen}"))?;
     eprintln!("the cloud is at http://{listen}");
     let router = router(Cloud::new(faults, Chance::new(seed)));
     axum::serve(listener, router).await.context("failed to serve")

@@ -52,7 +52,9 @@ impl<'a> Cloud<'a> {
 
     /// A machine, if it is there.
     pub(crate) fn find(&self, id: &str) -> Result<Option<Machine>, Error> {
-        unless_missing(self.ctx.http(&HttpRequest::get(self.machines(id)))?)?.map(|found| found.json()).transpose()
+        unless_missing(self.ctx.http(&HttpRequest::get(self.machines(id)))?)?
+            .map(|found| found.json())
+            .transpose()
     }
 
     /// Gives a machine another size, if it is there.

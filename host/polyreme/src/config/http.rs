@@ -141,7 +141,9 @@ impl HostPattern {
         }
         // Without its brackets an IPv6 address is as clear.
         let server = text.parse().map(ServerName::Address).ok().or_else(|| ServerName::parse(text));
-        server.map(Self::Exactly).ok_or("write a host name or an address alone, without scheme, port and path")
+        server
+            .map(Self::Exactly)
+            .ok_or("write a host name or an address alone, without scheme, port and path")
     }
 
     /// Whether it means a server.
@@ -200,7 +202,9 @@ mod tests {
 
     #[test]
     fn what_names_no_host_is_refused() {
-        for text in ["", "*", "*.com", "a.*.com", "https://a.com", "a.com:443", "a.com/", "a..com", "*.10.0.0.1"] {
+        for text in
+            ["", "*", "*.com", "a.*.com", "https://a.com", "a.com:443", "a.com/", "a..com", "*.10.0.0.1"]
+        {
             assert!(HostPattern::parse(text).is_err(), "{text}");
         }
         for text in ["a b", "a@b", "[10.0.0.1]", "a.com."] {

@@ -26,8 +26,8 @@ use std::time::Duration;
 pub use duration::{DurationError, DurationText};
 pub use error::{ConfigError, Fault, Place};
 pub use http::{
-    HTTP_REQUESTS_IN_FLIGHT, HTTP_TIMEOUT_MILLIS, HostPattern, HttpGrant, METHODS, MIN_PREFIX_V4, MIN_PREFIX_V6,
-    Scheme, ServerName,
+    HTTP_REQUESTS_IN_FLIGHT, HTTP_TIMEOUT_MILLIS, HostPattern, HttpGrant, METHODS, MIN_PREFIX_V4,
+    MIN_PREFIX_V6, Scheme, ServerName,
 };
 pub use limits::{
     API_CALLS_IN_FLIGHT, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES, Limits, MEMORY, PAYLOAD,

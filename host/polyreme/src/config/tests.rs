@@ -434,7 +434,10 @@ fn outside_servers_are_granted_by_scheme_host_method_and_network() {
 fn a_grant_of_servers_that_cannot_be_meant_is_refused_with_its_place() {
     let fault = |grant: &str| message(&with(&format!("http: [{{{grant}}}]")));
     let text = fault("hosts: [\"https://a.com\"], methods: [GET]");
-    assert!(text.starts_with("conf/polyreme.yaml:6:19: http.hosts: \"https://a.com\" is no host; write"), "{text}");
+    assert!(
+        text.starts_with("conf/polyreme.yaml:6:19: http.hosts: \"https://a.com\" is no host; write"),
+        "{text}"
+    );
     assert!(fault("hosts: [\"*\"], methods: [GET]").contains("*.example.com"));
     assert!(fault("hosts: [a.com], methods: [get]").contains("did you mean \"GET\"?"));
     assert!(fault("hosts: [a.com], methods: []").contains("http.methods is empty"));

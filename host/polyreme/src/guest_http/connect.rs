@@ -191,7 +191,10 @@ mod tests {
     #[test]
     fn a_name_that_leads_inside_only_is_refused_with_the_network_to_grant() {
         let refused = checked(&policy(&[]), &target(), addresses(&["10.0.0.1"])).unwrap_err();
-        assert!(matches!(&refused, ConnectError::NotGranted(why) if why.contains("10.0.0.1/32")), "{refused}");
+        assert!(
+            matches!(&refused, ConnectError::NotGranted(why) if why.contains("10.0.0.1/32")),
+            "{refused}"
+        );
         let granted = policy(&["10.0.0.0/8"]);
         assert!(checked(&granted, &target(), addresses(&["10.0.0.1"])).is_ok());
     }

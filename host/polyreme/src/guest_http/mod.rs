@@ -157,7 +157,8 @@ impl Flight {
         let (method, target) = (request.method.clone(), request.target.clone());
         let started = Instant::now();
         let exchange = exchange(&shared, request);
-        let answer = timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out(&target, started)));
+        let answer =
+            timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out(&target, started)));
         let (took, status) = (started.elapsed(), answer.as_ref().ok().map(|response| response.status));
         shared.metrics.http_request(&pattern, method.as_str(), status, took);
         let failure = answer.as_ref().err().map(|error| error.message.as_str());
@@ -185,7 +186,9 @@ async fn read(body: Incoming, limit: usize, target: &Target) -> Result<Vec<u8>, 
         Ok(body) => Ok(body.to_bytes().into()),
         Err(failure) if failure.is::<LengthLimitError>() => Err(Error::new(
             Reason::TooLarge,
-            format!("the response of {target} is larger than {limit} bytes; ask for less at once, or raise limits.payload"),
+            format!(
+                "the response of {target} is larger than {limit} bytes; ask for less at once, or raise limits.payload"
+            ),
         )),
         Err(failure) => Err(broken(target, failure.as_ref())),
     }

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn methods_of_one_grant_do_not_mix_with_hosts_of_another() {
-        let (reads, writes) = (grant(&["a.test"], &[Method::GET], &[]), grant(&["b.test"], &[Method::POST], &[]));
+        let (reads, writes) =
+            (grant(&["a.test"], &[Method::GET], &[]), grant(&["b.test"], &[Method::POST], &[]));
         let policy = policy(vec![reads, writes]);
         assert!(policy.decide(&Method::POST, &target("a.test")).is_err());
     }
@@ -179,14 +180,19 @@ mod tests {
         let check = |at: &str| policy.check(&target("a.test"), at.parse().unwrap());
         assert_eq!((check("1.1.1.1"), check("10.1.2.3")), (Ok(()), Ok(())));
         let refused = check("169.254.169.254").unwrap_err();
-        for part in ["169.254.169.254 (link-local", "line 7 of polyreme.yaml", "networks: [169.254.169.254/32]"] {
+        for part in
+            ["169.254.169.254 (link-local", "line 7 of polyreme.yaml", "networks: [169.254.169.254/32]"]
+        {
             assert!(refused.contains(part), "{part} in {refused}");
         }
     }
 
     #[test]
     fn a_network_is_granted_to_its_hosts_only() {
-        let policy = policy(vec![grant(&["a.test"], &[Method::GET], &["127.0.0.0/8"]), grant(&["b.test"], &[Method::GET], &[])]);
+        let policy = policy(vec![
+            grant(&["a.test"], &[Method::GET], &["127.0.0.0/8"]),
+            grant(&["b.test"], &[Method::GET], &[]),
+        ]);
         let loopback = "127.0.0.1".parse().unwrap();
         assert!(policy.check(&target("a.test"), loopback).is_ok());
         assert!(policy.check(&target("b.test"), loopback).is_err());

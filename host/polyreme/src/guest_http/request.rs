@@ -116,7 +116,8 @@ fn headers(list: Vec<Header>) -> Result<HeaderMap, Error> {
         }
         // The value may be a secret: it is never quoted.
         let value = HeaderValue::from_bytes(value.as_bytes());
-        let value = value.map_err(|_| bad(format!("the value of header {name} has a character it cannot have")))?;
+        let value =
+            value.map_err(|_| bad(format!("the value of header {name} has a character it cannot have")))?;
         headers.try_append(parsed, value).map_err(|_| bad("there are too many headers"))?;
     }
     headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
@@ -148,9 +149,20 @@ mod tests {
     #[test]
     fn a_url_that_means_several_things_is_refused() {
         for url in [
-            "api.example.com/v1", "/v1", "ftp://a.com/", "https://", "https://a.com:99999/", "https://a.com:/",
-            "https://a.com:0/", "https://user:secret@a.com/", "https://a.com\\@b.com/", "https://a b.com/",
-            "https://a.com\r\nx/", "https://grüße.de/", "https://a.com./", "https://[::1/",
+            "api.example.com/v1",
+            "/v1",
+            "ftp://a.com/",
+            "https://",
+            "https://a.com:99999/",
+            "https://a.com:/",
+            "https://a.com:0/",
+            "https://user:secret@a.com/",
+            "https://a.com\\@b.com/",
+            "https://a b.com/",
+            "https://a.com\r\nx/",
+            "https://grüße.de/",
+            "https://a.com./",
+            "https://[::1/",
         ] {
             assert!(!refused(get(url)).contains("secret"), "{url}");
         }
@@ -158,7 +170,9 @@ mod tests {
 
     #[test]
     fn headers_that_say_where_a_request_ends_are_the_hosts() {
-        for name in ["Host", "content-length", "Transfer-Encoding", "connection", "Keep-Alive", "Proxy-Connection"] {
+        for name in
+            ["Host", "content-length", "Transfer-Encoding", "connection", "Keep-Alive", "Proxy-Connection"]
+        {
             let header = Header { name: name.into(), value: "x".into() };
             assert!(refused(Request { headers: vec![header], ..get("https://a.com/") }).contains(name));
         }

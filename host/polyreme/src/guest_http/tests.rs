@@ -156,7 +156,10 @@ async fn what_is_not_granted_is_not_sent_and_counted() {
 #[tokio::test]
 async fn a_granted_name_that_leads_to_loopback_is_refused_unless_its_network_is_granted() {
     let bench = Bench::with(|port| vec![grant("localhost", port, &[])]).await;
-    let there = |bench: &Bench| Request { url: format!("http://localhost:{}/echo", bench.at.port()), ..bench.get("") };
+    let there = |bench: &Bench| Request {
+        url: format!("http://localhost:{}/echo", bench.at.port()),
+        ..bench.get("")
+    };
     let refused = bench.http.send(there(&bench)).await.unwrap_err();
     assert_eq!((refused.reason, bench.requests()), (Reason::NotGranted, 0));
     assert!(refused.message.contains("on line 5 of p.yaml: networks: ["), "{}", refused.message);

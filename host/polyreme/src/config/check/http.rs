@@ -23,7 +23,10 @@ impl Checker {
             methods: self.read_each("http.methods", raw.methods, method),
             scheme,
             ports: self.ports(scheme, raw.ports),
-            networks: raw.networks.map(|list| self.read_each("http.networks", list, network)).unwrap_or_default(),
+            networks: raw
+                .networks
+                .map(|list| self.read_each("http.networks", list, network))
+                .unwrap_or_default(),
             line,
         }
     }

@@ -21,9 +21,9 @@ use super::limits::durations;
 use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits};
 use super::{
     API_CALLS_IN_FLIGHT, API_VERSION, AdminConfig, Bound, CPU_TIME_MILLIS, ConfigError, ControllerConfig,
-    DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT, HTTP_TIMEOUT_MILLIS, HostConfig, KIND, LOG_BYTES, LOG_LINES,
-    Limits, MEMORY, ModuleSource, PAYLOAD, Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, VERBS,
-    WALL_TIME_MILLIS, WORKERS,
+    DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT,
+    HTTP_TIMEOUT_MILLIS, HostConfig, KIND, LOG_BYTES, LOG_LINES, Limits, MEMORY, ModuleSource, PAYLOAD,
+    Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, VERBS, WALL_TIME_MILLIS, WORKERS,
 };
 use crate::identity::{Identity, is_dns_label};
 
