@@ -46,10 +46,9 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Sends requests of one controller.
 pub(super) type Client = legacy::Client<HttpsConnector<Connector>, Full<Bytes>>;
 
-/// A client that connects where `policy` allows, with at most `connections` idle ones for each server. Reads the
-/// certificates that this machine trusts, which takes some milliseconds.
-pub(super) fn client(policy: Arc<HttpPolicy>, connections: usize) -> Client {
-    let https = HttpsConnectorBuilder::new().with_tls_config(tls()).https_or_http().enable_http1();
+/// A client that connects where `policy` allows, with at most `connections` idle ones for each server.
+pub(super) fn client(policy: Arc<HttpPolicy>, connections: usize, tls: ClientConfig) -> Client {
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
     legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
@@ -58,7 +57,8 @@ pub(super) fn client(policy: Arc<HttpPolicy>, connections: usize) -> Client {
         .build(https.wrap_connector(Connector { policy }))
 }
 
-fn tls() -> ClientConfig {
+/// With the certificates that this machine trusts; to read them takes some milliseconds.
+pub(super) fn tls() -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.expect("the provider has the suites of the default versions");

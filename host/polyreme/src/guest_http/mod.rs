@@ -74,7 +74,8 @@ impl GuestHttp {
     }
 
     fn client(&self) -> &Client {
-        self.client.get_or_init(|| connect::client(Arc::clone(&self.policy), self.connections))
+        let client = || connect::client(Arc::clone(&self.policy), self.connections, connect::tls());
+        self.client.get_or_init(client)
     }
 
     fn denied(&self, why: String) -> Error {

@@ -263,3 +263,51 @@ async fn what_kept_a_connection_from_being_made_is_told_apart() {
     let no_tls = Request { url: format!("https://{}/", bench.at), ..bench.get("/") };
     assert_eq!(bench.refused(no_tls).await, Reason::Tls);
 }
+
+/// A certificate for `localhost`: what trusts it, and what shows it.
+fn with_certificate() -> (rustls::ClientConfig, rustls::ServerConfig) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.der().clone(), made.signing_key.serialize_der());
+    let mut trusted = rustls::RootCertStore::empty();
+    trusted.add(certificate.clone()).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider));
+    let client = client.with_safe_default_protocol_versions().unwrap().with_root_certificates(trusted);
+    let server = rustls::ServerConfig::builder_with_provider(provider);
+    let server = server.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let server = server.with_single_cert(vec![certificate], key.try_into().unwrap()).unwrap();
+    (client.with_no_client_auth(), server)
+}
+
+#[tokio::test]
+async fn a_server_must_show_a_certificate_for_its_name() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let bench = Bench::with(|_| {
+        let secure = |host| HttpGrant { scheme: Scheme::Https, ..grant(host, port, &["127.0.0.0/8"]) };
+        vec![secure("localhost"), secure("127.0.0.1")]
+    })
+    .await;
+    let (client, server) = with_certificate();
+    let shared = &bench.http.shared;
+    let trusting = connect::client(Arc::clone(&shared.policy), shared.connections, client);
+    assert!(shared.client.set(trusting).is_ok(), "no request was sent yet");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let serve = async {
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            stream.flush().await.unwrap();
+        }
+    };
+    let asked = |host: &str| Request { url: format!("https://{host}:{port}/"), ..bench.get("/") };
+    let ask = async {
+        let named = bench.http.send(asked("localhost")).await.unwrap();
+        (named.body, bench.refused(asked("127.0.0.1")).await)
+    };
+    let (answers, ()) = tokio::join!(ask, serve);
+    assert_eq!(answers, (b"ok".to_vec(), Reason::Tls));
+}

@@ -57,11 +57,11 @@ impl Checker {
         self.controllers_rings(&ownership.strategy, &raw.controllers.value);
         HostConfig {
             path: Arc::clone(&self.file),
+            cluster_networks: self.cluster_networks(raw.cluster_networks),
             identity: Identity::default(),
             ownership,
             admin: self.admin(raw.admin),
             cache_dir: raw.cache_dir.or_else(default_cache_dir),
-            cluster_networks: self.cluster_networks(raw.cluster_networks),
             shutdown_grace_period,
             controllers: self.each(raw.controllers.value, Self::controller),
         }
