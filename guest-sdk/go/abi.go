@@ -58,6 +58,16 @@ type abiWritten struct {
 	_               [4]byte
 }
 
+// abiHTTPResult is a response, or a reason and a message in its place.
+type abiHTTPResult struct {
+	failed uint8
+	_      [3]byte
+	status uint16 // of an error, one byte is the reason
+	_      [2]byte
+	first  text // headers, or the error's message
+	body   text
+}
+
 type abiPage struct {
 	items text
 	next  optional
@@ -176,6 +186,18 @@ func (w *abiWritten) lift() wire.Written {
 		Changed: w.changed, UID: take(w.uid), ResourceVersion: take(w.resourceVersion),
 		Generation: w.generation, Object: takeOptional(w.object),
 	}
+}
+
+func (r *abiHTTPResult) lift() (wire.HTTPResponse, *wire.HTTPError) {
+	if r.failed != 0 {
+		return wire.HTTPResponse{}, &wire.HTTPError{Reason: uint8(r.status), Message: take(r.first)}
+	}
+	elements := takeList[[2]text](r.first)
+	headers := make([]wire.Pair, len(elements))
+	for i, element := range elements {
+		headers[i] = wire.Pair{Key: take(element[0]), Value: take(element[1])}
+	}
+	return wire.HTTPResponse{Status: r.status, Headers: headers, Body: takeList[byte](r.body)}, nil
 }
 
 func (r *abiRef) lift() wire.ObjectRef {

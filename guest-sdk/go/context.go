@@ -21,7 +21,8 @@ type Request struct {
 	// Attempt is 0 for the first try since the last success.
 	Attempt int
 	// IdempotencyKey is the same for every try at the same generation of the object, whichever host makes
-	// it: send it with side effects outside the cluster.
+	// it: send it with side effects outside the cluster that are to happen once for each change. What is to be
+	// made once for each object carries its UID instead.
 	IdempotencyKey string
 	// Epoch grows whenever the object changes hands between hosts: an outside system that refuses a lower
 	// one than it has seen is safe from late requests.

@@ -68,6 +68,7 @@
 //	tell people                     Event, Logger, Count
 //	read settings:                  Settings
 //	know the time, draw a number    Now, RandomNumber
+//	ask an outside server           HTTP
 //	come back later                 Result.RequeueAfter
 //	give up                         Terminal
 //	tell errors apart               errors.Is(err, ErrNotFound) and the other reasons
@@ -75,7 +76,7 @@
 //
 // # What WebAssembly changes
 //
-// There is no network, no file and no environment: what asks for them gets an error. Printed lines reach the
+// There is no network but [HTTP], no file and no environment: what asks for them gets an error. Printed lines reach the
 // host's log, and so do package log and package slog. A panic ends the reconcile, reaches the host's log with
 // its message and stack, and is tried again. Every reconcile starts in a fresh instance unless the host's
 // configuration keeps instances warm: globals may or may not survive.

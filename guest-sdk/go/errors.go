@@ -15,7 +15,7 @@ import (
 // The first group is the API server's answer, the second the host's own refusal, the third the network's.
 type Reason uint8
 
-// The reasons, in the contract's order.
+// The reasons, in the contract's order of those for Kubernetes.
 const (
 	// ErrNotFound: there is no such object, or the server does not know the kind.
 	ErrNotFound Reason = iota
@@ -45,12 +45,32 @@ const (
 	ErrUnavailable
 	// ErrOther: none of these; the message tells.
 	ErrOther
+
+	// What follows is of [HTTP] only. Of the first three nothing was sent; of the others something may have been
+	// carried out.
+
+	// ErrDNS: the host name leads nowhere.
+	ErrDNS
+	// ErrConnect: no connection to any address of the server.
+	ErrConnect
+	// ErrTLS: no trust in the server, or it speaks no TLS.
+	ErrTLS
+	// ErrTooLarge: the response is larger than limits.payload.
+	ErrTooLarge
+	// ErrBroken: the connection ended before the response was complete.
+	ErrBroken
 )
 
 var reasonTexts = [...]string{
 	"not found", "already exists", "conflict", "invalid", "forbidden", "too many requests", "gone",
 	"not granted", "not the owner any more", "limit exceeded", "bad request", "timed out", "unavailable",
-	"failed",
+	"failed", "no such host", "no connection", "no TLS", "too large", "broken",
+}
+
+// httpReasons are the reasons of http, in the contract's order.
+var httpReasons = [...]Reason{
+	ErrNotGranted, ErrNotOwner, ErrBadRequest, ErrLimitExceeded, ErrDNS, ErrConnect, ErrTLS, ErrUnavailable,
+	ErrTimeout, ErrTooLarge, ErrBroken, ErrOther,
 }
 
 func (r Reason) Error() string {
@@ -63,9 +83,9 @@ func (r Reason) Error() string {
 // Error is the answer to a request that was not carried out. Find it with [errors.As], its reason with
 // [errors.Is].
 type Error struct {
-	// Verb is get, list, apply, …
+	// Verb is get, list, apply, …; of a request to an outside server its method.
 	Verb string
-	// Object is kind, namespace and name.
+	// Object is kind, namespace and name; of a request to an outside server its URL without the query.
 	Object string
 	// Reason is what code can match on.
 	Reason Reason
@@ -98,6 +118,14 @@ func (e *Error) Error() string {
 
 // Unwrap is the reason.
 func (e *Error) Unwrap() error { return e.Reason }
+
+func httpError(method, url string, cause *wire.HTTPError) error {
+	reason := ErrOther
+	if int(cause.Reason) < len(httpReasons) {
+		reason = httpReasons[cause.Reason]
+	}
+	return &Error{Verb: method, Object: url, Reason: reason, Message: cause.Message}
+}
 
 func requestError(verb, object string, cause *wire.Error) error {
 	if cause == nil {

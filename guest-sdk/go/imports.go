@@ -94,6 +94,12 @@ func randomBytes(count uint32, result unsafe.Pointer)
 //go:wasmimport polyreme:controller/random@0.1.0 number
 func randomNumber() uint64
 
+//go:wasmimport polyreme:controller/http@0.1.0 send
+func httpSend(
+	method, methodLen, url, urlLen, headers, headersLen, hasBody, body, bodyLen, hasTimeout uint32,
+	timeout uint64, result unsafe.Pointer,
+)
+
 // imports is the host that runs this component, for the length of one export.
 type imports struct {
 	// serving is the number of the export; 0 is any, for loggers that outlive it.
@@ -434,4 +440,21 @@ func (i imports) RandomNumber() uint64 {
 	}
 	defer i.leave()
 	return randomNumber()
+}
+
+func (i imports) Send(request wire.HTTPRequest) (wire.HTTPResponse, *wire.HTTPError) {
+	l, into := &lowered{}, &abiHTTPResult{}
+	method, url, headers := l.text(request.Method), l.text(request.URL), l.pairs(request.Headers)
+	body := list(l, request.Body)
+	if !i.ask() {
+		return wire.HTTPResponse{}, &wire.HTTPError{Reason: uint8(len(httpReasons) - 1), Message: over().Message}
+	}
+	httpSend(
+		method.address, method.length, url.address, url.length, headers.address, headers.length,
+		flag(request.HasBody), body.address, body.length,
+		flag(request.HasTimeout), request.TimeoutMS, unsafe.Pointer(into),
+	)
+	i.answered()
+	l.keep()
+	return into.lift()
 }

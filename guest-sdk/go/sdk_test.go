@@ -281,3 +281,50 @@ func TestADelayReachesTheHostInMillisecondsRoundedUp(t *testing.T) {
 		}
 	}
 }
+
+func TestARequestReachesTheServerAndItsResponseComesBack(t *testing.T) {
+	cluster := doing(func(ctx context.Context, object *thing) error {
+		response, err := sdk.HTTP(ctx, sdk.HTTPRequest{
+			Method: "POST", URL: "https://cloud.test/v1?token=secret", Body: []byte(`{"size":3}`),
+			Header: sdk.Header{"Idempotency-Key": {object.UID}}, Timeout: time.Second,
+		})
+		if err != nil {
+			return err
+		}
+		var body struct{ Size int }
+		if err := response.JSON(&body); err != nil || body.Size != 3 || response.Header.Get("X-Note") != "made" {
+			t.Errorf("got %v %v: %v", body, response.Header, err)
+		}
+		return response.Success()
+	})
+	cluster.Serve(func(request sdk.HTTPRequest) (sdk.HTTPResponse, error) {
+		if request.Header.Get("idempotency-key") == "" || request.Timeout != time.Second {
+			t.Errorf("arrived as %v", request)
+		}
+		return sdk.HTTPResponse{Status: 201, Body: request.Body, Header: sdk.Header{"X-Note": {"made"}}}, nil
+	})
+	do(t, cluster)
+	if requests := cluster.TakeRequests(); len(requests) != 1 || requests[0].Method != "POST" {
+		t.Errorf("sent %v", requests)
+	}
+}
+
+func TestWhyThereIsNoResponseCanBeToldApart(t *testing.T) {
+	for _, reason := range []sdk.Reason{sdk.ErrNotGranted, sdk.ErrTimeout, sdk.ErrDNS, sdk.ErrBroken, sdk.ErrOther} {
+		cluster := doing(func(ctx context.Context, _ *thing) error {
+			_, err := sdk.HTTP(ctx, sdk.HTTPRequest{URL: "https://cloud.test/?token=secret"})
+			if !errors.Is(err, reason) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v came as %v", reason, err)
+			}
+			return nil
+		})
+		do(t, cluster.Serve(func(sdk.HTTPRequest) (sdk.HTTPResponse, error) { return sdk.HTTPResponse{}, reason }))
+	}
+	cluster := doing(func(ctx context.Context, _ *thing) error {
+		_, err := sdk.HTTP(ctx, sdk.HTTPRequest{URL: "https://cloud.test/"})
+		return err
+	})
+	if _, err := cluster.Reconcile(key); !sdk.IsTerminal(err) {
+		t.Errorf("without a server: %v", err)
+	}
+}

@@ -26,7 +26,7 @@ var noTinyGoCalls = map[string]bool{
 	"reflect.MakeFunc": true, "runtime.NumGoroutine": true,
 }
 
-// noTinyGoMethods are reflection's, whatever they are called on.
+// noTinyGoMethods are reflection's, whatever they are called on. They count when they are called.
 var noTinyGoMethods = map[string]bool{"Method": true, "MethodByName": true, "NumMethod": true}
 
 // fault is something that TinyGo cannot do.
@@ -59,13 +59,14 @@ func faultsIn(files *token.FileSet, file *ast.File) []fault {
 			if name, ok := node.Fun.(*ast.Ident); ok && name.Name == "recover" {
 				add(node, "recover")
 			}
+			// Called: a field may have the name.
+			if method, ok := node.Fun.(*ast.SelectorExpr); ok && noTinyGoMethods[method.Sel.Name] {
+				add(node, "reflection's "+method.Sel.Name)
+			}
 		case *ast.SelectorExpr:
 			from, _ := node.X.(*ast.Ident)
 			if from != nil && noTinyGoCalls[from.Name+"."+node.Sel.Name] {
 				add(node, from.Name+"."+node.Sel.Name)
-			}
-			if noTinyGoMethods[node.Sel.Name] {
-				add(node, "reflection's "+node.Sel.Name)
 			}
 		}
 		return true

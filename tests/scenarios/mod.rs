@@ -16,4 +16,5 @@ mod scaffolds;
 mod scale;
 mod sdk_cases;
 mod sources;
+mod vm;
 mod webhosting;

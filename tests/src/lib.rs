@@ -48,6 +48,7 @@ mod recorder;
 mod registry;
 pub mod sdk_cases;
 mod server;
+pub mod vm;
 mod webhosting;
 
 pub use apply::{apply_files, apply_objects};

@@ -85,6 +85,11 @@ const BENCHES: &[Bench] = &[
         about: "a host with a third of 9,000 Websites beside one with all of them",
         program: Program::Hosts("polyreme-bench-memory"),
     },
+    Bench {
+        name: "vm",
+        about: "200 hosts killed at random under examples/vm: machines that were made twice",
+        program: Program::Hosts("polyreme-bench-vm"),
+    },
 ];
 
 /// `cargo xtask check-model`: the explorer of the ownership protocol.

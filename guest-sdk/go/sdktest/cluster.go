@@ -42,6 +42,8 @@ type Cluster struct {
 	logs       []Log
 	samples    []Sample
 	random     uint64
+	server     func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
+	requests   []sdk.HTTPRequest
 }
 
 // Event is one that the controller emitted.
@@ -99,6 +101,16 @@ func (c *Cluster) Settings(settings any) *Cluster {
 	c.settings = string(text)
 	return c
 }
+
+// Serve sets what stands for the servers outside of Kubernetes: a response, or a [sdk.Reason] why there is none.
+// Without one every request is refused as not granted.
+func (c *Cluster) Serve(answer func(sdk.HTTPRequest) (sdk.HTTPResponse, error)) *Cluster {
+	c.server = answer
+	return c
+}
+
+// TakeRequests are the requests to outside servers since the last call.
+func (c *Cluster) TakeRequests() []sdk.HTTPRequest { return drain(&c.requests) }
 
 // Advance lets time pass.
 func (c *Cluster) Advance(by time.Duration) { c.now = c.now.Add(by) }

@@ -2,7 +2,10 @@ package sdktest
 
 import (
 	"encoding/binary"
+	"errors"
+	"sort"
 	"strings"
+	"time"
 
 	"polyreme.dev/sdk"
 	"polyreme.dev/sdk/internal/wire"
@@ -211,4 +214,42 @@ func (c host) RandomBytes(count uint32) []byte {
 		bytes = binary.LittleEndian.AppendUint64(bytes, c.RandomNumber())
 	}
 	return bytes[:count]
+}
+
+// httpReasons are the contract's numbers of the reasons of http.
+var httpReasons = map[sdk.Reason]uint8{
+	sdk.ErrNotGranted: 0, sdk.ErrNotOwner: 1, sdk.ErrBadRequest: 2, sdk.ErrLimitExceeded: 3, sdk.ErrDNS: 4,
+	sdk.ErrConnect: 5, sdk.ErrTLS: 6, sdk.ErrUnavailable: 7, sdk.ErrTimeout: 8, sdk.ErrTooLarge: 9,
+	sdk.ErrBroken: 10, sdk.ErrOther: 11,
+}
+
+// Send asks the test's server.
+func (c host) Send(sent wire.HTTPRequest) (wire.HTTPResponse, *wire.HTTPError) {
+	request := sdk.HTTPRequest{
+		Method: sent.Method, URL: sent.URL, Header: sdk.Header{}, Body: sent.Body,
+		Timeout: time.Duration(sent.TimeoutMS) * time.Millisecond,
+	}
+	for _, pair := range sent.Headers {
+		request.Header[pair.Key] = append(request.Header[pair.Key], pair.Value)
+	}
+	c.requests = append(c.requests, request)
+	if c.server == nil {
+		return wire.HTTPResponse{}, &wire.HTTPError{Message: "the test has no server: see Cluster.Serve"}
+	}
+	answer, err := c.server(request)
+	if err != nil {
+		reason := sdk.ErrOther
+		errors.As(err, &reason)
+		return wire.HTTPResponse{}, &wire.HTTPError{Reason: httpReasons[reason], Message: err.Error()}
+	}
+	response := wire.HTTPResponse{Status: uint16(answer.Status), Body: answer.Body}
+	for name, values := range answer.Header {
+		for _, value := range values {
+			response.Headers = append(response.Headers, wire.Pair{Key: strings.ToLower(name), Value: value})
+		}
+	}
+	sort.SliceStable(response.Headers, func(i, j int) bool {
+		return response.Headers[i].Key < response.Headers[j].Key
+	})
+	return response, nil
 }

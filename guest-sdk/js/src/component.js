@@ -8,6 +8,7 @@ import { start, takePrinted } from "./sandbox.js";
 
 import clock from "polyreme:controller/clock@0.1.0";
 import events from "polyreme:controller/events@0.1.0";
+import http from "polyreme:controller/http@0.1.0";
 import kubernetes from "polyreme:controller/kubernetes@0.1.0";
 import log from "polyreme:controller/log@0.1.0";
 import metrics from "polyreme:controller/metrics@0.1.0";
@@ -42,6 +43,7 @@ const imports = {
   now: clock.now,
   monotonic: clock.monotonic,
   randomBytes: random.bytes,
+  send: (request) => asked(() => http.send(request)),
 };
 
 /** The interface that the component exports. */

@@ -6,9 +6,11 @@
  * synchronous, and none waits for other objects.
  */
 import { apiError, NotFoundError, Refusal } from "./errors.js";
+import { Response } from "./http.js";
 import { parse, stringify } from "./json.js";
 import { difference } from "./merge.js";
 import { display, hasFinalizer, isDeleting, ref, refOf } from "./objects.js";
+import { toUtf8 } from "./utf8.js";
 
 /** Objects per page of a list: one page of 2 KiB objects stays near 1 MiB. */
 const PAGE_SIZE = 500;
@@ -215,6 +217,32 @@ export class Context {
     this.#host.observe(name, value, pairs(labels));
   }
 
+  /**
+   * Sends a request to a server outside of Kubernetes and waits for the whole response. The configuration of the
+   * host grants servers and methods (`http` of the controller), else it is a NotGrantedError; there is an ApiError
+   * for each reason why there is no response. Whatever the status, a response is returned: see `success()`.
+   *
+   * `json` is encoded as the body, with the header that says so; `body` is text or a Uint8Array. `timeoutMs` is at
+   * most `limits.httpTimeout` of the configuration, which is also the default. The host never sends a request
+   * twice, but a server may act on one whose time is over: give what must happen only once a key made of what does
+   * not change, such as the object's uid. (`idempotencyKey` changes with every generation.)
+   */
+  http(method, url, { headers = {}, body = null, json, timeoutMs = null } = {}) {
+    // A query may hold secrets.
+    const place = url.split("?", 1)[0];
+    const sent = Object.entries(headers).map(([name, value]) => ({ name, value: String(value) }));
+    let content = body;
+    if (json !== undefined) {
+      content = stringify(json, place);
+      sent.push({ name: "content-type", value: "application/json" });
+    }
+    if (typeof content === "string") content = toUtf8(content);
+    const request = { method, url, headers: sent, body: content, timeoutMs };
+    const answer = asking(method, place, () => this.#host.send(request));
+    const received = answer.headers.map(({ name, value }) => [name, value]);
+    return new Response(answer.status, answer.body, received, `${method} ${place}`);
+  }
+
   /** `settings:` of this controller in the host's configuration; check it by `settingsSchema`. */
   settings() {
     return parse(this.#host.settings(), "`settings` of this controller");
@@ -262,10 +290,15 @@ export class Context {
 }
 
 function ask(verb, target, call) {
+  return asking(verb, () => display(target), call);
+}
+
+function asking(verb, place, call) {
   try {
     return call();
   } catch (error) {
-    throw error instanceof Refusal ? apiError(verb, display(target), error) : error;
+    if (!(error instanceof Refusal)) throw error;
+    throw apiError(verb, typeof place === "string" ? place : place(), error);
   }
 }
 

@@ -30,7 +30,7 @@ export class FormatError extends PolyremeError {
 }
 
 /**
- * The API server or the host did not carry out a request. There is a subclass for each reason.
+ * The API server, an outside server or the host did not carry out a request. There is a subclass for each reason.
  *
  * A missing grant is terminal, since changing the configuration restarts the controller; so is a request
  * that is malformed.
@@ -120,6 +120,31 @@ export class UnavailableError extends ApiError {
 /** None of the others; the message tells. */
 export class OtherError extends ApiError {}
 
+/** The host name of an outside server leads nowhere: nothing was sent. */
+export class DnsError extends ApiError {
+  static reason = "dns";
+}
+
+/** No connection to any address of an outside server: nothing was sent. */
+export class ConnectError extends ApiError {
+  static reason = "connect";
+}
+
+/** No trust in an outside server, or it speaks no TLS: nothing was sent. */
+export class TlsError extends ApiError {
+  static reason = "tls";
+}
+
+/** The response of an outside server is larger than `limits.payload`; the request was carried out. */
+export class TooLargeError extends ApiError {
+  static reason = "too-large";
+}
+
+/** The connection to an outside server ended too early. The request may have been carried out. */
+export class BrokenError extends ApiError {
+  static reason = "broken";
+}
+
 const BY_REASON = new Map(
   [
     NotFoundError,
@@ -136,6 +161,11 @@ const BY_REASON = new Map(
     TimedOutError,
     UnavailableError,
     OtherError,
+    DnsError,
+    ConnectError,
+    TlsError,
+    TooLargeError,
+    BrokenError,
   ].map((kind) => [kind.reason, kind]),
 );
 
@@ -158,7 +188,14 @@ export function apiError(verb, target, refusal) {
   return new Kind(verb, target, refusal);
 }
 
-const TEXTS = { "not-owner": "not the owner any more", timeout: "timed out", other: "failed" };
+const TEXTS = {
+  "not-owner": "not the owner any more",
+  timeout: "timed out",
+  other: "failed",
+  dns: "no such host",
+  connect: "no connection",
+  tls: "no TLS",
+};
 
 function words({ reason, message, causes }) {
   const text = TEXTS[reason] ?? reason.replaceAll("-", " ");

@@ -94,6 +94,36 @@ export type Level = "trace" | "debug" | "info" | "warn" | "error";
 export type Phase = "apply" | "cleanup" | "gone";
 export type Labels = Record<string, string | number | boolean>;
 
+export interface HttpOptions {
+  /** All but `host`, `content-length` and what concerns the connection. */
+  headers?: Record<string, string>;
+  body?: string | Uint8Array | null;
+  /** Encoded as the body, with the header that says so. */
+  json?: unknown;
+  /** At most `limits.httpTimeout` of the configuration, which is also the default. */
+  timeoutMs?: number | null;
+}
+
+/** What an outside server answered, whatever the status. Redirects are not followed. */
+export class Response {
+  constructor(status: number, body?: Uint8Array, headers?: [string, string][], asked?: string);
+  readonly status: number;
+  readonly body: Uint8Array;
+  /** Names in lower case; one may be there several times. */
+  readonly headers: [string, string][];
+  /** Method and URL without the query. */
+  readonly asked: string;
+  /** Whether the status is 2xx. */
+  readonly ok: boolean;
+  /** The response. @throws {Retry} unless its status is 2xx. */
+  success(): this;
+  /** The first header of a name, in whatever case. */
+  header(name: string): string | null;
+  text(): string;
+  /** @throws {Retry} when it is no JSON. */
+  json<T = any>(): T;
+}
+
 /** The world of one reconcile. Every method is synchronous. */
 export class Context {
   private constructor();
@@ -153,6 +183,9 @@ export class Context {
   count(name: string, value?: number, labels?: Labels): void;
   gauge(name: string, value: number, labels?: Labels): void;
   observe(name: string, value: number, labels?: Labels): void;
+
+  /** Sends a request to a server outside of Kubernetes. @throws {ApiError} when there is no response. */
+  http(method: string, url: string, options?: HttpOptions): Response;
 
   /** `settings:` of this controller in the host's configuration. */
   settings<T = any>(): T;
@@ -304,7 +337,12 @@ export type Reason =
   | "bad-request"
   | "timeout"
   | "unavailable"
-  | "other";
+  | "other"
+  | "dns"
+  | "connect"
+  | "tls"
+  | "too-large"
+  | "broken";
 export const REASONS: readonly Reason[];
 
 /** Everything that the SDK throws. */
@@ -318,14 +356,14 @@ export class Retry extends PolyremeError {}
 export class Terminal extends PolyremeError {}
 /** An object could not be read or written as JSON. Terminal. */
 export class FormatError extends PolyremeError {}
-/** The API server or the host did not carry out a request. */
+/** The API server, an outside server or the host did not carry out a request. */
 export class ApiError extends PolyremeError {
   protected constructor();
   static readonly reason: Reason;
   readonly reason: Reason;
-  /** get, list, apply, … */
+  /** get, list, apply, …; of a request to an outside server its method. */
   readonly verb: string;
-  /** Kind, namespace and name. */
+  /** Kind, namespace and name; of a request to an outside server its URL without the query. */
   readonly target: string;
   /** The server's or the host's own words. */
   readonly answer: string;
@@ -348,3 +386,13 @@ export class BadRequestError extends ApiError {}
 export class TimedOutError extends ApiError {}
 export class UnavailableError extends ApiError {}
 export class OtherError extends ApiError {}
+/** The host name of an outside server leads nowhere: nothing was sent. */
+export class DnsError extends ApiError {}
+/** No connection to an outside server: nothing was sent. */
+export class ConnectError extends ApiError {}
+/** No trust in an outside server, or it speaks no TLS: nothing was sent. */
+export class TlsError extends ApiError {}
+/** The response is larger than `limits.payload`; the request was carried out. */
+export class TooLargeError extends ApiError {}
+/** The connection ended too early; the request may have been carried out. */
+export class BrokenError extends ApiError {}

@@ -12,7 +12,10 @@ export {
   AlreadyExistsError,
   ApiError,
   BadRequestError,
+  BrokenError,
   ConflictError,
+  ConnectError,
+  DnsError,
   ForbiddenError,
   FormatError,
   GoneError,
@@ -27,9 +30,12 @@ export {
   Retry,
   Terminal,
   TimedOutError,
+  TlsError,
+  TooLargeError,
   TooManyRequestsError,
   UnavailableError,
 } from "./errors.js";
+export { Response } from "./http.js";
 export { parse, stringify } from "./json.js";
 export {
   child,

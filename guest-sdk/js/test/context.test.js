@@ -3,10 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  BrokenError,
   ConflictError,
+  DnsError,
   InvalidError,
   NotFoundError,
   NotGrantedError,
+  Response,
+  Retry,
   child,
   defineController,
   kind,
@@ -214,4 +218,38 @@ test("time, chance and settings are the cluster's", () => {
   cluster.reconcile("shop/page");
   assert.deepEqual(seen[0], ["2026-01-01T00:00:00.000Z", 0xe220a8397b1dcdafn, { big: 2n ** 60n }]);
   assert.deepEqual(seen[1].slice(0, 2), ["2026-01-01T01:00:00.000Z", 0x6e789e6aa1b965f4n]);
+});
+
+test("a request reaches the server and its response comes back", () => {
+  const seen = [];
+  const cluster = fake((ctx, site) => {
+    const headers = { "idempotency-key": site.metadata.uid };
+    const asked = ctx.http("POST", "https://cloud.test/v1?token=secret", { headers, json: { note: "grüße 🚣" }, timeoutMs: 1500 });
+    seen.push(asked.success().json(), asked.header("X-Note"));
+  });
+  cluster.server = ({ body }) => new Response(201, body, [["X-Note", "made"]]);
+  cluster.reconcile("shop/page");
+  assert.deepEqual(seen, [{ note: "grüße 🚣" }, "made"]);
+  const [request] = cluster.takeRequests();
+  assert.deepEqual([request.method, request.timeoutMs], ["POST", 1500]);
+  assert.equal(new TextDecoder().decode(request.body), '{"note":"grüße 🚣"}');
+  assert.deepEqual(request.headers.map(({ name }) => name), ["idempotency-key", "content-type"]);
+});
+
+test("why there is no response is an error of its own", () => {
+  const cluster = fake((ctx) => ctx.http("GET", "https://cloud.test/?token=secret"));
+  const refused = (error) => error instanceof NotGrantedError && error.terminal && !error.message.includes("secret");
+  assert.throws(() => cluster.reconcile("shop/page"), refused);
+  cluster.server = () => "dns";
+  assert.throws(() => cluster.reconcile("shop/page"), DnsError);
+  cluster.server = () => "broken";
+  assert.throws(() => cluster.reconcile("shop/page"), BrokenError);
+});
+
+test("an unexpected status or body is tried again", () => {
+  const cluster = fake((ctx) => ctx.http("GET", "https://cloud.test/").success().json());
+  cluster.server = () => new Response(500, new TextEncoder().encode("oops"));
+  assert.throws(() => cluster.reconcile("shop/page"), /GET https:\/\/cloud.test\/ answered 500: oops/);
+  cluster.server = () => new Response(200, new TextEncoder().encode("[1,"));
+  assert.throws(() => cluster.reconcile("shop/page"), Retry);
 });

@@ -65,7 +65,7 @@ test("every reason has an error of its own", () => {
     assert.equal(error.terminal, ["not-granted", "bad-request"].includes(reason));
     kinds.add(error.constructor);
   }
-  assert.equal(kinds.size, 14);
+  assert.equal(kinds.size, 19);
 });
 
 test("a message says each thing once", () => {

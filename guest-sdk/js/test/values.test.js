@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { FormatError, isTrue, parse, setCondition, stringify } from "@polyreme/sdk";
+import { fromUtf8, toUtf8 } from "../src/utf8.js";
 import { difference, patch } from "../src/merge.js";
 import { apply } from "../src/testing/apply.js";
 
@@ -69,4 +70,18 @@ test("the time of a condition moves only with its status", () => {
   assert.deepEqual([second[1].reason, third[1].observedGeneration], ["StillWaiting", 4]);
   assert(isTrue(third, "Ready") && !isTrue(second, "Ready"));
   assert.deepEqual(setCondition(third, site, ready(true, "Up", later)), third);
+});
+
+test("bytes become the text that a TextDecoder makes of them, and text its bytes", () => {
+  const texts = ["", "abc", "grüße, 世界 🚣", "\u{10ffff}", "x".repeat(9999)];
+  for (const text of texts) {
+    assert.deepEqual(toUtf8(text), new TextEncoder().encode(text));
+    assert.equal(fromUtf8(toUtf8(text)), text);
+  }
+  const broken = [[0xff, 0x41], [0xc3], [0xc3, 0x41], [0xe4, 0xb8], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf5, 0x80], [0xf0, 0x80, 0x80, 0x80]];
+  for (const bytes of broken) {
+    const given = Uint8Array.from(bytes);
+    assert.equal(fromUtf8(given), new TextDecoder("utf-8", { ignoreBOM: true }).decode(given), String(bytes));
+  }
+  assert.deepEqual(toUtf8("\ud800"), new TextEncoder().encode("\ufffd"));
 });

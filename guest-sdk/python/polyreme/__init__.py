@@ -11,6 +11,7 @@ controller, and :mod:`polyreme.testing` for its test.
 * report conditions: :func:`set_condition`
 * tell people: :meth:`Context.event`, ``logging``, :meth:`Context.count`
 * read ``settings:``: :meth:`Context.settings`
+* ask a server outside of Kubernetes: :meth:`Context.http`
 * come back later: :func:`requeue_after`; give up: :class:`Terminal`, :class:`Retry`
 * watch other kinds: :func:`by_field`, :func:`by_label`, :func:`by_owner`
 """
@@ -24,8 +25,11 @@ from .errors import (
     AlreadyExistsError,
     ApiError,
     BadRequestError,
+    BrokenError,
     ConflictError,
+    ConnectError,
     DecodeError,
+    DnsError,
     EncodeError,
     Error,
     ForbiddenError,
@@ -41,10 +45,13 @@ from .errors import (
     SettingsError,
     Terminal,
     TimedOutError,
+    TlsError,
+    TooLargeError,
     TooManyRequestsError,
     UnavailableError,
 )
 from .host import ObjectRef
+from .http import Response
 from .logs import TRACE
 from .objects import Kind, Object
 
@@ -55,10 +62,13 @@ __all__ = [
     "AlreadyExistsError",
     "ApiError",
     "BadRequestError",
+    "BrokenError",
     "ConflictError",
+    "ConnectError",
     "Context",
     "Controller",
     "DecodeError",
+    "DnsError",
     "EncodeError",
     "Error",
     "ForbiddenError",
@@ -75,10 +85,13 @@ __all__ = [
     "Permission",
     "Phase",
     "Reason",
+    "Response",
     "Retry",
     "SettingsError",
     "Terminal",
     "TimedOutError",
+    "TlsError",
+    "TooLargeError",
     "TooManyRequestsError",
     "UnavailableError",
     "Watch",

@@ -17,15 +17,16 @@ from typing import Any, Sequence
 from componentize_py_types import Err, Ok
 from wit_world import exports
 from wit_world.exports import reconciler as contract
-from wit_world.imports import clock, events, kubernetes, log, metrics, random, settings, types
+from wit_world.imports import clock, events, http, kubernetes, log, metrics, random, settings, types
 
 from . import _sandbox
 from .controller import Action, Controller, Failure, Watch, answer
 from .errors import Reason, Refusal
-from .host import ListQuery, ObjectRef, Outcome, Page, Pairs, RawWritten, WriteOptions
+from .host import HttpRequest, HttpResponse, ListQuery, ObjectRef, Outcome, Page, Pairs, RawWritten, WriteOptions
 from .logs import TRACE, HostHandler
 
 _REASONS = {one: Reason(one.name.lower().replace("_", "-")) for one in types.Reason}
+_HTTP_REASONS = {one: Reason(one.name.lower().replace("_", "-")) for one in http.Reason}
 _LEVELS = {one.name.lower(): one for one in log.Level}
 _SEVERITIES = {one.name.lower(): one for one in events.Severity}
 _SOURCES = {False: kubernetes.Source.CACHE, True: kubernetes.Source.LIVE}
@@ -109,6 +110,15 @@ class Imports:
 
     def random_number(self) -> int:
         return random.number()
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        headers = [http.Header(name, value) for name, value in request.headers]
+        sent = http.Request(request.method, request.url, headers, request.body, request.timeout_ms)
+        try:
+            answer = http.send(sent)
+        except Err as error:
+            raise Refusal(_HTTP_REASONS[error.value.reason], error.value.message) from None
+        return HttpResponse(answer.status, [(one.name, one.value) for one in answer.headers], answer.body)
 
 
 def load(module: str) -> type:

@@ -178,7 +178,7 @@ def _system() -> None:
     _replace(os, _FILES, no_files)
     # Whoever imports these gets as far as the first call.
     if (socket := sys.modules.get("socket")) is not None:
-        no_network = _refusal("a component has no network: reach the cluster through the context")
+        no_network = _refusal("a component has no network: reach the cluster through the context, other servers by its http()")
         setattr(socket.socket, "__init__", no_network)
         _replace(socket, _NETWORK, no_network)
     for name in ("asyncio", "asyncio.events"):

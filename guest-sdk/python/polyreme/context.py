@@ -16,7 +16,8 @@ from typing import Any, Callable, Iterator, Literal, Mapping, Sequence, TypeVar,
 from . import merge
 from .codec import decode, encode, known
 from .errors import DecodeError, NotFoundError, Refusal, SettingsError, api_error
-from .host import Host, ListQuery, ObjectRef, RawWritten, Request, WriteOptions
+from .host import Host, HttpRequest, ListQuery, ObjectRef, RawWritten, Request, WriteOptions
+from .http import Response
 from .logs import level_of
 from .objects import Kind, Object, dump, parse
 
@@ -245,6 +246,41 @@ class Context:
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Adds an observation to the histogram ``polyreme_module_<name>``."""
         self._host.observe(name, float(value), list(labels.items()))
+
+    # Servers outside of Kubernetes.
+
+    def http(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Sends a request to a server outside of Kubernetes and waits for the whole response. The configuration of
+        the host grants servers and methods (``http`` of the controller).
+
+        ``json`` is encoded as the body, with the header that says so. ``timeout`` is in seconds: at most
+        ``limits.httpTimeout`` of the configuration, which is also the default. Whatever the status, a response is
+        returned: see :meth:`Response.success`. The host never sends a request twice, but a server may act on one
+        whose time is over: give what must happen only once a key made of what does not change, such as the
+        object's uid. (:attr:`idempotency_key` changes with every generation.)
+
+        :raises ApiError: when there is no response; a subclass for each reason.
+        """
+        # A query may hold secrets.
+        place = url.split("?", 1)[0]
+        sent = list((headers or {}).items())
+        if json is not None:
+            body = dump(encode(json), place)
+            sent.append(("content-type", "application/json"))
+        content = body.encode() if isinstance(body, str) else body
+        millis = None if timeout is None else round(timeout * 1000)
+        request = HttpRequest(method, url, sent, content, millis)
+        answer = _ask(method, place, lambda: self._host.send(request))
+        return Response(answer.status, bytes(answer.body), answer.headers, f"{method} {place}")
 
     # What a reconcile may know besides: all from the host, so that it can be replayed.
 

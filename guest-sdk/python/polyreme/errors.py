@@ -14,7 +14,10 @@ __all__ = [
     "AlreadyExistsError",
     "ApiError",
     "BadRequestError",
+    "BrokenError",
     "ConflictError",
+    "ConnectError",
+    "DnsError",
     "DecodeError",
     "EncodeError",
     "Error",
@@ -31,6 +34,8 @@ __all__ = [
     "SettingsError",
     "Terminal",
     "TimedOutError",
+    "TlsError",
+    "TooLargeError",
     "TooManyRequestsError",
     "UnavailableError",
 ]
@@ -53,6 +58,12 @@ class Reason(str, Enum):
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
     OTHER = "other"
+    # Of `Context.http` only. Of the first three nothing was sent; of the others something may have been carried out.
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TOO_LARGE = "too-large"
+    BROKEN = "broken"
 
 
 class Error(Exception):
@@ -102,7 +113,8 @@ class Refusal(Exception):
 
 
 class ApiError(Error):
-    """The API server or the host did not carry out a request. There is a subclass for each reason.
+    """The API server, an outside server or the host did not carry out a request. There is a subclass for each
+    reason.
 
     A missing grant is terminal, since changing the configuration restarts the controller; so is a request
     that is malformed.
@@ -112,9 +124,9 @@ class ApiError(Error):
 
     def __init__(self, verb: str, target: str, refusal: Refusal) -> None:
         super().__init__(f"failed to {verb} {target}: {_words(refusal)}")
-        #: get, list, apply, …
+        #: get, list, apply, …; of a request to an outside server its method.
         self.verb = verb
-        #: Kind, namespace and name.
+        #: Kind, namespace and name; of a request to an outside server its URL without the query.
         self.target = target
         #: The server's or the host's own words.
         self.message = refusal.message
@@ -208,9 +220,48 @@ class OtherError(ApiError):
     """None of the others; the message tells."""
 
 
+class DnsError(ApiError):
+    """The host name of an outside server leads nowhere: nothing was sent."""
+
+    reason = Reason.DNS
+
+
+class ConnectError(ApiError):
+    """No connection to any address of an outside server: nothing was sent."""
+
+    reason = Reason.CONNECT
+
+
+class TlsError(ApiError):
+    """No trust in an outside server, or it speaks no TLS: nothing was sent."""
+
+    reason = Reason.TLS
+
+
+class TooLargeError(ApiError):
+    """The response of an outside server is larger than ``limits.payload``; the request was carried out."""
+
+    reason = Reason.TOO_LARGE
+
+
+class BrokenError(ApiError):
+    """The connection to an outside server ended before the response was complete. The request may have been
+    carried out.
+    """
+
+    reason = Reason.BROKEN
+
+
 _BY_REASON: dict[Reason, type[ApiError]] = {kind.reason: kind for kind in ApiError.__subclasses__()}
 
-_TEXTS = {Reason.NOT_OWNER: "not the owner any more", Reason.TIMEOUT: "timed out", Reason.OTHER: "failed"}
+_TEXTS = {
+    Reason.NOT_OWNER: "not the owner any more",
+    Reason.TIMEOUT: "timed out",
+    Reason.OTHER: "failed",
+    Reason.DNS: "no such host",
+    Reason.CONNECT: "no connection",
+    Reason.TLS: "no TLS",
+}
 
 
 def api_error(verb: str, target: str, refusal: Refusal) -> ApiError:

@@ -83,6 +83,26 @@ class Request:
 Outcome = Union[RawWritten, Refusal]
 
 
+@dataclass
+class HttpRequest:
+    """A request to a server outside of Kubernetes."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes | None
+    timeout_ms: int | None
+
+
+@dataclass
+class HttpResponse:
+    """What came back."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
 class Host(Protocol):
     """The imports. Those that can be refused raise :class:`Refusal`. Objects are JSON text."""
 
@@ -123,3 +143,5 @@ class Host(Protocol):
     def random_bytes(self, length: int) -> bytes: ...
 
     def random_number(self) -> int: ...
+
+    def send(self, request: HttpRequest) -> HttpResponse: ...

@@ -211,6 +211,42 @@ class Reports(unittest.TestCase):
         self.assertEqual(seen[0], ("2026-01-01T00:00:00+00:00", 0xE220A8397B1DCDAF))
         self.assertEqual(seen[1], ("2026-01-01T01:00:00+00:00", 0x6E789E6AA1B965F4))
 
+    def test_a_request_reaches_the_server_and_its_response_comes_back(self):
+        seen = []
+
+        def reconcile(ctx, site):
+            asked = ctx.http(
+                "POST", "https://cloud.test/v1?token=secret", headers={"idempotency-key": site.uid}, json={"size": 3}, timeout=1.5
+            )
+            seen.append((asked.success().json(), asked.header("X-Note")))
+
+        cluster = fake(reconcile)
+        cluster.server = lambda request: polyreme.Response(201, request.body, [("X-Note", "made")])
+        cluster.reconcile("shop/page")
+        self.assertEqual(seen, [({"size": 3}, "made")])
+        (request,) = cluster.take_requests()
+        self.assertEqual((request.method, request.timeout_ms, request.body), ("POST", 1500, b'{"size":3}'))
+        self.assertEqual([name for name, _ in request.headers], ["idempotency-key", "content-type"])
+
+    def test_why_there_is_no_response_is_an_exception_of_its_own(self):
+        cluster = fake(lambda ctx, site: ctx.http("GET", "https://cloud.test/?token=secret"))
+        with self.assertRaises(polyreme.NotGrantedError) as refused:
+            cluster.reconcile("shop/page")
+        self.assertTrue(refused.exception.terminal)
+        self.assertNotIn("secret", str(refused.exception))
+        for reason, kind in ((Reason.DNS, polyreme.DnsError), (Reason.BROKEN, polyreme.BrokenError)):
+            cluster.server = lambda request: reason
+            self.assertRaises(kind, cluster.reconcile, "shop/page")
+
+    def test_an_unexpected_status_or_body_is_tried_again(self):
+        cluster = fake(lambda ctx, site: ctx.http("GET", "https://cloud.test/").success())
+        cluster.server = lambda request: polyreme.Response(500, b"oops")
+        with self.assertRaisesRegex(polyreme.Retry, "GET https://cloud.test/ answered 500: oops"):
+            cluster.reconcile("shop/page")
+        cluster = fake(lambda ctx, site: ctx.http("GET", "https://cloud.test/").json())
+        cluster.server = lambda request: polyreme.Response(200, b"[1,")
+        self.assertRaises(polyreme.Retry, cluster.reconcile, "shop/page")
+
     def test_settings_that_do_not_fit_are_named(self):
         @dataclass
         class Settings:

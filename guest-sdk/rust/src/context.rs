@@ -79,7 +79,8 @@ impl Context {
     }
 
     /// The same for every try at the same generation of the object, whichever host makes
-    /// it: send it with side effects outside the cluster.
+    /// it: send it with side effects outside the cluster that are to happen once for each
+    /// change. What is to be made once for each object carries its uid instead.
     pub fn idempotency_key(&self) -> &str {
         &self.request.idempotency_key
     }

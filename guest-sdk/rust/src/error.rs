@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::bindings::polyreme::controller::types::{self, Reason};
+use crate::http::{HttpError, HttpReason};
 
 /// Why a reconcile failed.
 ///
@@ -60,6 +61,24 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
+    /// A request to a server outside of Kubernetes has no response.
+    #[error("failed to {request}")]
+    Http {
+        /// Method and URL, without the query.
+        request: String,
+        /// Why.
+        source: Box<HttpError>,
+    },
+    /// The response of an outside server does not have the form of its Rust type. Tried again: servers change.
+    #[error("failed to read the response to {request} at `{path}`")]
+    Response {
+        /// Method and URL, without the query.
+        request: String,
+        /// Where: `items[0].name`, or `.` for the whole.
+        path: String,
+        /// What was expected there.
+        source: serde_json::Error,
+    },
     /// The controller gave up for now.
     #[error("{0}")]
     Retry(String),
@@ -90,7 +109,10 @@ impl Error {
             Self::Api { source, .. } => {
                 matches!(source.reason, Reason::NotGranted | Reason::BadRequest)
             }
-            Self::Retry(_) => false,
+            Self::Http { source, .. } => {
+                matches!(source.reason, HttpReason::NotGranted | HttpReason::BadRequest)
+            }
+            Self::Response { .. } | Self::Retry(_) => false,
         }
     }
 
@@ -98,6 +120,14 @@ impl Error {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Api { source, .. } => Some(source.reason),
+            _ => None,
+        }
+    }
+
+    /// Why a request to an outside server has no response, when it was one.
+    pub fn http_reason(&self) -> Option<HttpReason> {
+        match self {
+            Self::Http { source, .. } => Some(source.reason),
             _ => None,
         }
     }
@@ -125,11 +155,12 @@ impl Error {
     /// The configuration does not grant the request, or the API server forbids it.
     pub fn is_refused(&self) -> bool {
         matches!(self.reason(), Some(Reason::NotGranted | Reason::Forbidden))
+            || self.http_reason() == Some(HttpReason::NotGranted)
     }
 
-    /// This host no longer owns the object under reconcile: return without another write.
+    /// This host no longer owns the object under reconcile: return without another write or request.
     pub fn is_not_owner(&self) -> bool {
-        self.reason() == Some(Reason::NotOwner)
+        self.reason() == Some(Reason::NotOwner) || self.http_reason() == Some(HttpReason::NotOwner)
     }
 
     /// The message with all its causes, as the host's log shows it.

@@ -7,6 +7,7 @@
 //! the contract, and it is to import only what its controller uses.
 
 use crate::bindings::polyreme::controller::events::Severity;
+use crate::bindings::polyreme::controller::http;
 use crate::bindings::polyreme::controller::kubernetes::{
     DeleteOptions, ListQuery, Page, Source, WriteOptions, Written,
 };
@@ -45,4 +46,5 @@ pub(crate) trait Host {
     fn monotonic(&self) -> u64;
     fn random_bytes(&self, len: u32) -> Vec<u8>;
     fn random_number(&self) -> u64;
+    fn send(&self, request: &http::Request) -> Result<http::Response, http::Error>;
 }

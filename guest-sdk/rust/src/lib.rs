@@ -101,6 +101,7 @@
 //! | report conditions | [`conditions::set`] |
 //! | tell people | [`Context::event`], [`info!`] and its kin, [`Context::count`] |
 //! | read `settings:` | [`Context::settings`] |
+//! | ask a server outside of Kubernetes | [`Context::http`], [`HttpRequest`] |
 //! | know the time, draw a number | [`Context::now`], [`Context::random_number`] |
 //! | come back later | [`Action::RequeueAfter`] |
 //! | give up | [`Error::terminal`], [`Error::retry`] |
@@ -133,7 +134,7 @@
 //!
 //! # What WebAssembly changes
 //!
-//! There is no clock, no environment, no network and no thread: `Instant::now`,
+//! There is no clock, no environment, no network but [`Context::http`] and no thread: `Instant::now`,
 //! `SystemTime::now` and `thread::sleep` panic, `println!` goes nowhere. Time, chance and
 //! logs come from the [`Context`], which also makes a reconcile repeatable. A panic ends
 //! the reconcile, reaches the host's log with its message, file and line, and is tried
@@ -152,6 +153,7 @@ mod controller;
 mod error;
 mod finalizer;
 mod host;
+mod http;
 mod macros;
 mod manifest;
 mod merge;
@@ -172,6 +174,7 @@ pub use context::Context;
 pub use controller::{Action, Controller};
 pub use error::{ApiError, Error};
 pub use finalizer::Phase;
+pub use http::{HttpError, HttpReason, HttpRequest, HttpResponse};
 pub use k8s_openapi;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 pub use manifest::{Manifest, Mapping};

@@ -13,7 +13,9 @@ use crate::bindings::polyreme::controller::kubernetes::{
 };
 use crate::bindings::polyreme::controller::log::Level;
 use crate::bindings::polyreme::controller::types::{Error, Kind, ObjectRef};
-use crate::bindings::polyreme::controller::{clock, events, kubernetes, log, metrics, random, settings};
+use crate::bindings::polyreme::controller::{
+    clock, events, http, kubernetes, log, metrics, random, settings,
+};
 use crate::host::{Host, Pairs};
 
 /// The host that runs this component.
@@ -95,6 +97,10 @@ impl Host for Imports {
 
     fn random_number(&self) -> u64 {
         random::number()
+    }
+
+    fn send(&self, request: &http::Request) -> Result<http::Response, http::Error> {
+        http::send(request)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod config;
 pub mod events;
 pub mod explain;
 pub mod field_path;
+pub mod guest_http;
 pub mod guest_log;
 pub mod guest_metrics;
 pub mod host;

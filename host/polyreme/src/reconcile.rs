@@ -20,6 +20,7 @@ use tracing::{Instrument, debug, error, info_span, warn};
 
 use crate::api::{ControllerApi, ReconcileApi};
 use crate::cache::Cache;
+use crate::guest_http::ReconcileHttp;
 use crate::guest_log::GuestLog;
 use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
 use crate::object::{Kind, Object, ObjectKey};
@@ -226,6 +227,11 @@ impl Controller {
         permit: Permit,
         outstanding: &TaskTracker,
     ) -> Session {
+        let http = ReconcileHttp {
+            shared: Arc::clone(&program.api.http),
+            permit: permit.clone(),
+            outstanding: outstanding.clone(),
+        };
         let api = ReconcileApi {
             shared: Arc::clone(&program.api),
             kind: self.primaries.id.kind.clone(),
@@ -236,6 +242,7 @@ impl Controller {
         };
         Session {
             kubernetes: Arc::new(api),
+            http: Arc::new(http),
             events: Arc::clone(&self.events),
             log: Arc::new(GuestLog),
             metrics: Arc::clone(&self.guest_metrics),

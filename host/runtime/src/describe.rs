@@ -6,16 +6,17 @@
 use async_trait::async_trait;
 
 use crate::wit::events::Severity;
+use crate::wit::http;
 use crate::wit::kubernetes::{DeleteOptions, ListQuery, Page, PatchType, Source, WriteOptions, Written};
 use crate::wit::log::Level;
 use crate::wit::types::{Error, Kind, ObjectRef, Reason};
-use crate::{Clock, Events, Kubernetes, Log, Metrics, Random};
+use crate::{Clock, Events, Http, Kubernetes, Log, Metrics, Random};
 
 /// The byte that fills random buffers during `describe`: any, but never all zeros, which
 /// some generators refuse as a seed.
 const FIXED_BYTE: u8 = 0x5a;
 
-/// Refuses the API, swallows lines, events and metrics, stops the clock.
+/// Refuses the API and HTTP, swallows lines, events and metrics, stops the clock.
 pub(crate) struct DescribeOnly;
 
 fn refused() -> Error {
@@ -58,6 +59,17 @@ impl Kubernetes for DescribeOnly {
 
     async fn delete(&self, _: ObjectRef, _: DeleteOptions) -> Result<(), Error> {
         Err(refused())
+    }
+}
+
+#[async_trait]
+impl Http for DescribeOnly {
+    async fn send(&self, _: http::Request) -> Result<http::Response, http::Error> {
+        Err(http::Error::new(
+            http::Reason::NotGranted,
+            "`describe` may not send requests: it says what the module is, before anything is granted; \
+             send them in `reconcile`",
+        ))
     }
 }
 

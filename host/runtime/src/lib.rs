@@ -57,6 +57,7 @@ pub mod wit;
 
 pub use capabilities::clock::Clock;
 pub use capabilities::events::Events;
+pub use capabilities::http::Http;
 pub use capabilities::kubernetes::Kubernetes;
 pub use capabilities::log::Log;
 pub use capabilities::metrics::Metrics;

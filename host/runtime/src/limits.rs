@@ -28,7 +28,7 @@ pub struct Limits {
     pub log_lines: u32,
     /// `limits.logBytes`: bytes of those lines, fields included.
     pub log_bytes: u32,
-    /// `limits.hostCalls`: calls of `kubernetes`, `events` and `metrics` together.
+    /// `limits.hostCalls`: calls of `kubernetes`, `http`, `events` and `metrics` together.
     pub host_calls: u32,
 }
 

@@ -7,17 +7,19 @@
 use std::sync::Arc;
 
 use crate::describe::DescribeOnly;
-use crate::{Clock, Events, Kubernetes, Log, Metrics, Random};
+use crate::{Clock, Events, Http, Kubernetes, Log, Metrics, Random};
 
 /// Everything that one call may use.
 ///
-/// Futures of [`Kubernetes`] are dropped when the call ends early (wall deadline, or the
+/// Futures of [`Kubernetes`] and [`Http`] are dropped when the call ends early (wall deadline, or the
 /// caller dropped it): an implementation that must see the end of a write it has sent
 /// has to keep that write in a task of its own.
 #[derive(Clone)]
 pub struct Session {
     /// The Kubernetes API, already checked for permission and ownership.
     pub kubernetes: Arc<dyn Kubernetes>,
+    /// Servers outside of it, already checked for grants and ownership.
+    pub http: Arc<dyn Http>,
     /// Where events go.
     pub events: Arc<dyn Events>,
     /// Where log lines go; the host adds controller, object and reconcile id.
@@ -36,7 +38,7 @@ impl Session {
     /// A session for [`crate::Module::describe`]: settings and log, and nothing else.
     ///
     /// What a module is must not depend on the cluster or on when it is asked, so the
-    /// Kubernetes API is refused with `not-granted`, events and metrics go nowhere, the
+    /// Kubernetes API and HTTP are refused with `not-granted`, events and metrics go nowhere, the
     /// clock stands still and random bytes are always the same ones.
     #[must_use]
     pub fn for_describe(settings: Arc<str>, log: Arc<dyn Log>) -> Self {
@@ -48,6 +50,7 @@ impl Session {
         let nothing = Arc::new(DescribeOnly);
         Self {
             kubernetes: nothing.clone(),
+            http: nothing.clone(),
             events: nothing.clone(),
             log: nothing.clone(),
             metrics: nothing.clone(),

@@ -32,7 +32,7 @@ pub struct CallStats {
     pub wall_time: Duration,
     /// The most linear memory the instance had.
     pub memory_high_water_bytes: u64,
-    /// Calls of `kubernetes`, `events` and `metrics`.
+    /// Calls of `kubernetes`, `http`, `events` and `metrics`.
     pub host_calls: u32,
     /// Log lines that were passed on.
     pub log_lines: u32,

@@ -4,7 +4,7 @@
 //! name is re-exported under the interface it comes from, so that a path reads as in
 //! the WIT file: `wit::kubernetes::ListQuery`, `wit::reconciler::Manifest`.
 //!
-//! Only the functions of `kubernetes` are asynchronous on the host: they alone can
+//! Only the functions of `kubernetes` and `http` are asynchronous on the host: they alone can
 //! wait for something. `random.bytes` may trap, because its length is the guest's.
 
 #[allow(
@@ -22,6 +22,7 @@ pub(crate) mod bindings {
         world: "controller",
         imports: {
             "polyreme:controller/kubernetes": async,
+            "polyreme:controller/http": async,
             "polyreme:controller/random.bytes": trappable,
         },
         exports: { default: async },
@@ -39,6 +40,11 @@ pub mod kubernetes {
     pub use super::bindings::polyreme::controller::kubernetes::{
         DeleteOptions, ListQuery, Page, PatchType, Propagation, Source, WriteOptions, Written,
     };
+}
+
+/// Requests to servers outside of Kubernetes.
+pub mod http {
+    pub use super::bindings::polyreme::controller::http::{Error, Header, Reason, Request, Response};
 }
 
 /// Events about objects.
@@ -69,5 +75,19 @@ impl types::Error {
     /// ```
     pub fn new(reason: types::Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), retry_after_ms: None, causes: Vec::new() }
+    }
+}
+
+impl http::Error {
+    /// An error of a request to an outside server.
+    ///
+    /// # Example
+    /// ```
+    /// use polyreme_runtime::wit::http::{Error, Reason};
+    /// let error = Error::new(Reason::Dns, "no address of cloud.example");
+    /// assert_eq!(error.reason, Reason::Dns);
+    /// ```
+    pub fn new(reason: http::Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Case {
 pub(crate) struct Generate {
     pub(crate) text: Option<usize>,
     pub(crate) nested: Option<usize>,
+    #[serde(default)]
+    pub(crate) server: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,10 +122,10 @@ impl List {
 }
 
 impl Case {
-    /// The Case to be made in a namespace.
-    pub(crate) fn object(&self, namespace: &str) -> Value {
+    /// The Case to be made in a namespace; `server` is the URL of the server outside of Kubernetes.
+    pub(crate) fn object(&self, namespace: &str, server: &str) -> Value {
         let mut spec = json!({ "case": self.name });
-        if let Some(input) = self.whole_input() {
+        if let Some(input) = self.whole_input(server) {
             spec["input"] = filled(&input, namespace);
         }
         json!({
@@ -134,8 +136,11 @@ impl Case {
         })
     }
 
-    fn whole_input(&self) -> Option<Value> {
+    fn whole_input(&self, server: &str) -> Option<Value> {
         let mut input = self.input.clone();
+        if self.generate.server {
+            input.get_or_insert_with(|| json!({}))["server"] = server.into();
+        }
         if let Some(bytes) = self.generate.text {
             input.get_or_insert_with(|| json!({}))["text"] = generated_text(bytes).into();
         }
@@ -184,7 +189,7 @@ mod tests {
         let list = List::read().unwrap();
         assert_eq!(list.settings["limit"].to_string(), "9007199254740993");
         let numbers = list.cases.iter().find(|case| case.name == "numbers").unwrap();
-        assert_eq!(numbers.object("n")["spec"]["input"]["least"].to_string(), i64::MIN.to_string());
+        assert_eq!(numbers.object("n", "")["spec"]["input"]["least"].to_string(), i64::MIN.to_string());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod list;
 mod matching;
 mod observe;
 mod play;
+mod server;
 
 use std::fs;
 use std::io::Write as _;
@@ -28,12 +29,15 @@ use crate::server::{Kind, Namespace, Server};
 use crate::webhosting::allow_hosts;
 use list::{Case, List};
 use observe::{Reference, api, view};
+use server::OutsideServer;
 
 /// Field manager, metric label and name in the host's configuration.
 const CONTROLLER: &str = "sdk-cases";
 const GROUP_VERSION: &str = "cases.polyreme.dev/v1alpha1";
 /// The host's own part at info; of the guests all but the most talkative level.
 const LOG_FILTER: &str = "warn,polyreme=info,polyreme::guest=debug";
+/// A port that is granted and where nobody listens: only root could.
+const NOBODY: u16 = 1;
 /// Cases under way at a time.
 const AT_ONCE: usize = 4;
 const SERVED_LIMIT: Duration = Duration::from_secs(60);
@@ -66,6 +70,7 @@ struct Stage {
     host: Host,
     client: Client,
     namespace: Namespace,
+    outside: OutsideServer,
 }
 
 impl SdkCases {
@@ -132,7 +137,7 @@ impl SdkCases {
         if self.missing_toolchain().is_some() {
             return Ok(());
         }
-        let host = Host::launch(server, &self.configuration(&json!({ "greeting": 7 }))?)?;
+        let host = Host::launch(server, &self.configuration(&json!({ "greeting": 7 }), NOBODY)?)?;
         host.wait_for_log("greeting", REFUSED_LIMIT).await
     }
 
@@ -150,7 +155,7 @@ impl SdkCases {
         fs::read_to_string(guests_dir().join(format!("{}.missing", self.guest()))).ok()
     }
 
-    fn configuration(&self, settings: &Value) -> Result<Value> {
+    fn configuration(&self, settings: &Value, server: u16) -> Result<Value> {
         let module = crate::environment::built_guest(&self.guest())?;
         Ok(json!({
             "apiVersion": "polyreme.dev/v1alpha1",
@@ -162,6 +167,13 @@ impl SdkCases {
                 "instances": self.instances,
                 "settings": settings,
                 "grants": self.list.grants,
+                "http": [{
+                    "hosts": ["127.0.0.1"],
+                    "methods": ["GET", "POST"],
+                    "scheme": "http",
+                    "ports": [server, NOBODY],
+                    "networks": ["127.0.0.0/8"],
+                }],
                 // A debug build of the host on a busy machine, not the guests, needs this.
                 "limits": { "cpuTime": "10s" },
             }],
@@ -181,10 +193,11 @@ impl SdkCases {
             allow_hosts(&client).await?;
         }
         let namespace = server.namespace(&format!("cases-{}", self.language)).await?;
-        let configuration = self.configuration(&self.list.settings)?;
+        let outside = OutsideServer::start().await?;
+        let configuration = self.configuration(&self.list.settings, outside.port())?;
         let host =
             Host::start_with(server, &configuration, &["--log-format", "json", "--log-level", LOG_FILTER]);
-        let stage = Stage { host: host.await?.quiet(), client, namespace };
+        let stage = Stage { host: host.await?.quiet(), client, namespace, outside };
         stage.make(&[unselected()]).await?;
         Ok(stage)
     }

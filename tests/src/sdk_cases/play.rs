@@ -25,7 +25,7 @@ impl Stage {
             eventually(&format!("an output of {name}"), STEP_LIMIT, async || self.output_of(name).await)
                 .await?;
         }
-        self.make(&[case.object(self.namespace.name())]).await?;
+        self.make(&[case.object(self.namespace.name(), &self.outside.url())]).await?;
         let mut names = Names::default();
         self.expect(case, &case.expect, &mut names).await?;
         for (index, step) in case.then.iter().enumerate() {

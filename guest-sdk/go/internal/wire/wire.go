@@ -130,6 +130,32 @@ const (
 // Pair is a label of a metric or a field of a log line.
 type Pair struct{ Key, Value string }
 
+// HTTPRequest is a request to a server outside of Kubernetes.
+type HTTPRequest struct {
+	Method  string
+	URL     string
+	Headers []Pair
+	Body    []byte
+	HasBody bool
+	// TimeoutMS is how long to wait, when HasTimeout.
+	TimeoutMS  uint64
+	HasTimeout bool
+}
+
+// HTTPResponse is what came back.
+type HTTPResponse struct {
+	Status  uint16
+	Headers []Pair
+	Body    []byte
+}
+
+// HTTPError is why there is no response.
+type HTTPError struct {
+	// Reason is a number of the contract's own list for http.
+	Reason  uint8
+	Message string
+}
+
 // Request is one object to make right.
 type Request struct {
 	Object ObjectRef
@@ -211,6 +237,7 @@ type Host interface {
 	Monotonic() uint64
 	RandomBytes(count uint32) []byte
 	RandomNumber() uint64
+	Send(request HTTPRequest) (HTTPResponse, *HTTPError)
 }
 
 // Runner is a controller without its type.

@@ -24,6 +24,7 @@ export class Fake {
   #events = [];
   #logs = [];
   #samples = [];
+  #requests = [];
 
   constructor(controller, { settings = {} } = {}) {
     this.controller = controller;
@@ -31,6 +32,11 @@ export class Fake {
     this.settings = settings;
     /** The time of the cluster. */
     this.now = new Date("2026-01-01T00:00:00Z");
+    /**
+     * What stands for the servers outside of Kubernetes: a Response, or the reason why there is none. Without one
+     * every request is refused as not granted.
+     */
+    this.server = null;
   }
 
   /** Adds an object as it is, status included; uid, generation and timestamps are filled in where missing. */
@@ -128,6 +134,11 @@ export class Fake {
     return this.#samples.splice(0);
   }
 
+  /** The requests to outside servers since the last call. */
+  takeRequests() {
+    return this.#requests.splice(0);
+  }
+
   /** Makes the next request of this verb to this kind fail. An `applyAll` asks for each of its objects. */
   failNext(verb, kind, reason) {
     this.#faults.push({ verb, kind, reason });
@@ -182,7 +193,17 @@ export class Fake {
       now: () => this.now.getTime() * 1e6,
       monotonic: () => this.now.getTime() * 1e6,
       randomBytes: (length) => this.#randomBytes(length),
+      send: (request) => this.#send(request),
     };
+  }
+
+  #send(request) {
+    this.#requests.push(request);
+    if (!this.server) throw new Refusal("not-granted", "the test has no server: set Fake.server");
+    const answer = this.server(request);
+    if (typeof answer === "string") throw new Refusal(answer, "the test's server did not answer");
+    const headers = answer.headers.map(([name, value]) => ({ name: name.toLowerCase(), value }));
+    return { status: answer.status, headers, body: answer.body };
   }
 
   /** An injected fault, else the permissions. */

@@ -1,4 +1,4 @@
-import type { Action, Controller, Kind, KubeObject, Level, ObjectRef, Reason, Severity, Stored, Verb } from "../index.js";
+import type { Action, Controller, Kind, KubeObject, Level, ObjectRef, Reason, Response, Severity, Stored, Verb } from "../index.js";
 
 export interface Write {
   verb: "create" | "update" | "patch" | "apply" | "delete";
@@ -32,12 +32,22 @@ export interface Sample {
   labels: Record<string, string>;
 }
 
+export interface HttpRequest {
+  method: string;
+  url: string;
+  headers: { name: string; value: string }[];
+  body: Uint8Array | null;
+  timeoutMs: number | null;
+}
+
 /** A cluster in memory with one controller. Objects are named by key: `namespace/name`, or `name`. */
 export class Fake {
   constructor(controller: Controller<any>, options?: { settings?: object });
   readonly controller: Controller<any>;
   settings: object;
   now: Date;
+  /** What stands for the servers outside of Kubernetes; without one nothing is granted. */
+  server: ((request: HttpRequest) => Response | Reason) | null;
   /** Adds an object as it is, status included. */
   add(obj: KubeObject): this;
   /** Changes an object in place as a user would. */
@@ -56,6 +66,7 @@ export class Fake {
   takeEvents(): Event[];
   takeLogs(): LogLine[];
   takeSamples(): Sample[];
+  takeRequests(): HttpRequest[];
   /** Makes the next request of this verb to this kind fail. */
   failNext(verb: Verb, kind: Kind, reason: Reason): void;
   /** Lets time pass. */

@@ -25,7 +25,8 @@ it does not do: schemas, defaults, admission, ownership conflicts between manage
 local API server (`polyreme apiserver`) has those.
 """
 
+from ..host import HttpRequest
 from .fake import Fake
 from .record import Event, LogLine, Sample, Write
 
-__all__ = ["Event", "Fake", "LogLine", "Sample", "Write"]
+__all__ = ["Event", "Fake", "HttpRequest", "LogLine", "Sample", "Write"]

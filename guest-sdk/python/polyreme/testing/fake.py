@@ -13,7 +13,8 @@ from ..codec import encode
 from ..conditions import timestamp
 from ..controller import Action, Controller
 from ..errors import Reason, Refusal
-from ..host import ListQuery, ObjectRef, Outcome, Page, Pairs, RawWritten, Request, WriteOptions
+from ..host import HttpRequest, HttpResponse, ListQuery, ObjectRef, Outcome, Page, Pairs, RawWritten, Request, WriteOptions
+from ..http import Response
 from ..logs import TRACE, HostHandler
 from ..objects import Kind, Object
 from . import selectors
@@ -43,6 +44,10 @@ class Fake:
         self._events: list[Event] = []
         self._logs: list[LogLine] = []
         self._samples: list[Sample] = []
+        #: What stands for the servers outside of Kubernetes: a response, or the :class:`Reason` why there is none.
+        #: Without one every request is refused as not granted.
+        self.server: Callable[[HttpRequest], Response | Reason] | None = None
+        self._requests: list[HttpRequest] = []
 
     def add(self, obj: Mapping[str, Any]) -> Fake:
         """Adds an object as it is, status included; uid, generation and timestamps are filled in where they
@@ -133,6 +138,11 @@ class Fake:
     def take_samples(self) -> Sequence[Sample]:
         """The metric values since the last call."""
         taken, self._samples = self._samples, []
+        return taken
+
+    def take_requests(self) -> Sequence[HttpRequest]:
+        """The requests to outside servers since the last call."""
+        taken, self._requests = self._requests, []
         return taken
 
     def fail_next(self, verb: str, kind: Kind, reason: Reason) -> None:
@@ -248,6 +258,15 @@ class _Imports:
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & every
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & every
         return mixed ^ (mixed >> 31)
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        self._fake._requests.append(request)
+        if self._fake.server is None:
+            raise Refusal(Reason.NOT_GRANTED, "the test has no server: see Fake.server")
+        answer = self._fake.server(request)
+        if isinstance(answer, Reason):
+            raise Refusal(answer, "the test's server did not answer")
+        return HttpResponse(answer.status, [(name.lower(), value) for name, value in answer.headers], answer.body)
 
     def _stamp(self) -> str:
         return timestamp(self._fake.now)

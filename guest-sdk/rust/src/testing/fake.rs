@@ -17,6 +17,7 @@ use crate::bindings::exports::polyreme::controller::reconciler::Request;
 use crate::bindings::polyreme::controller::types::{ObjectRef, Reason};
 use crate::controller::{Action, Controller, run};
 use crate::error::Error;
+use crate::http::{HttpReason, HttpRequest, HttpResponse};
 use crate::merge;
 use crate::resource::{Object, decode, reference};
 
@@ -46,7 +47,12 @@ pub(super) struct State {
     pub(super) events: Vec<Event>,
     pub(super) logs: Vec<LogLine>,
     pub(super) samples: Vec<Sample>,
+    pub(super) server: Option<Server>,
+    pub(super) requests: Vec<HttpRequest>,
 }
+
+/// What answers requests to outside servers.
+pub(super) type Server = Box<dyn FnMut(&HttpRequest) -> Result<HttpResponse, HttpReason>>;
 
 /// A cluster in memory; see the [module](super). Clones share it.
 ///
@@ -70,6 +76,8 @@ impl Default for Fake {
             events: Vec::new(),
             logs: Vec::new(),
             samples: Vec::new(),
+            server: None,
+            requests: Vec::new(),
         };
         Self { state: Rc::new(RefCell::new(state)) }
     }
@@ -95,6 +103,26 @@ impl Fake {
     #[must_use]
     pub fn with_settings(self, settings: Value) -> Self {
         self.state_mut().settings = settings;
+        self
+    }
+
+    /// What stands for the servers outside of Kubernetes. Without one every request is refused as not granted.
+    ///
+    /// ```
+    /// use polyreme_sdk::testing::Fake;
+    /// use polyreme_sdk::{HttpReason, HttpResponse};
+    ///
+    /// let cluster = Fake::new().with_server(|request| match request.method() {
+    ///     "GET" => Ok(HttpResponse::new(200, r#"{"state": "running"}"#)),
+    ///     _ => Err(HttpReason::Timeout),
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_server(
+        self,
+        answer: impl FnMut(&HttpRequest) -> Result<HttpResponse, HttpReason> + 'static,
+    ) -> Self {
+        self.state_mut().server = Some(Box::new(answer));
         self
     }
 
@@ -192,6 +220,11 @@ impl Fake {
     /// What was written since the last call, apart from writes that changed nothing.
     pub fn take_writes(&self) -> Vec<Write> {
         std::mem::take(&mut self.state_mut().writes)
+    }
+
+    /// The requests to outside servers since the last call.
+    pub fn take_requests(&self) -> Vec<HttpRequest> {
+        std::mem::take(&mut self.state_mut().requests)
     }
 
     /// The events since the last call.

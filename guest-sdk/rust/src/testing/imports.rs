@@ -9,12 +9,14 @@ use super::fake::{Fake, State};
 use super::record::{Event, LogLine, Sample, Write};
 use super::store::{parse, refusal};
 use crate::bindings::polyreme::controller::events::Severity;
+use crate::bindings::polyreme::controller::http;
 use crate::bindings::polyreme::controller::kubernetes::{
     DeleteOptions, ListQuery, Page, Source, WriteOptions, Written,
 };
 use crate::bindings::polyreme::controller::log::Level;
 use crate::bindings::polyreme::controller::types::{Error, Kind, ObjectRef, Reason};
 use crate::host::{Host, Pairs};
+use crate::http::HttpRequest;
 
 /// The fake, as [`crate::Context`] sees it.
 #[derive(Clone)]
@@ -139,6 +141,27 @@ impl Host for Imports {
         let word = |_| self.random_number().to_le_bytes();
         let bytes = (0..len.div_ceil(8)).flat_map(word);
         bytes.take(len as usize).collect()
+    }
+
+    /// The test's server is not held while it answers: it may look at the cluster.
+    fn send(&self, request: &http::Request) -> Result<http::Response, http::Error> {
+        let request = HttpRequest { raw: request.clone() };
+        self.0.state_mut().requests.push(request.clone());
+        let Some(mut server) = self.0.state_mut().server.take() else {
+            let message = "the test has no server: see Fake::with_server".to_owned();
+            return Err(http::Error { reason: http::Reason::NotGranted, message });
+        };
+        let answer = server(&request);
+        self.0.state_mut().server = Some(server);
+        let response = answer.map_err(|reason| {
+            let message = "the test's server did not answer".to_owned();
+            http::Error { reason, message }
+        })?;
+        let headers = response.headers.into_iter().map(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            http::Header { name, value }
+        });
+        Ok(http::Response { status: response.status, headers: headers.collect(), body: response.body })
     }
 
     /// SplitMix64: the same numbers in every run.

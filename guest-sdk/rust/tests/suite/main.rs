@@ -6,3 +6,4 @@ mod access;
 mod finalizers;
 mod objects;
 mod reports;
+mod requests;

@@ -31,6 +31,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::{Caches, Resource, View};
+use crate::guest_http::GuestHttp;
 use crate::metrics::ModuleMetrics;
 use crate::object::{Kind, Object, ObjectKey};
 use crate::ownership::{Permit, Safeguards};
@@ -60,6 +61,8 @@ pub struct ControllerApi {
     pub applied: Arc<Applied>,
     /// `limits.apiCallsInFlight`.
     pub in_flight: Semaphore,
+    /// Outside servers.
+    pub http: Arc<GuestHttp>,
     /// Counts refusals and elided writes.
     pub metrics: ModuleMetrics,
     /// All of them, except in tests that show what one is there for.

@@ -16,6 +16,7 @@ impl ControllerConfig {
         bare.place = super::Place::new("", 0, 0);
         bare.settings_place = bare.place.clone();
         bare.grants.iter_mut().for_each(|grant| grant.line = None);
+        bare.http.iter_mut().for_each(|grant| grant.line = None);
         bare
     }
 }
@@ -25,6 +26,7 @@ impl ControllerConfig {
 pub fn restart_needed(running: &HostConfig, changed: &HostConfig) -> Vec<&'static str> {
     let differences = [
         ("admin", running.admin != changed.admin),
+        ("clusterNetworks", running.cluster_networks != changed.cluster_networks),
         ("cacheDir", running.cache_dir != changed.cache_dir),
         ("shutdownGracePeriod", running.shutdown_grace_period != changed.shutdown_grace_period),
         ("ownership", running.ownership != changed.ownership),

@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::{DurationText, Quantity};
+use super::{DurationText, HTTP_REQUESTS_IN_FLIGHT, HTTP_TIMEOUT_MILLIS, Quantity};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -87,6 +87,10 @@ pub struct Limits {
     pub payload: Quantity,
     /// Concurrent API requests of all workers (`limits.apiCallsInFlight`).
     pub api_calls_in_flight: u32,
+    /// Concurrent requests to outside servers of all workers (`limits.httpRequestsInFlight`).
+    pub http_requests_in_flight: u32,
+    /// One request to an outside server (`limits.httpTimeout`).
+    pub http_timeout: Duration,
     /// Host calls of one call (`limits.hostCalls`).
     pub host_calls: u32,
     /// Log lines of one call (`limits.logLines`).
@@ -96,7 +100,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The part that the runtime enforces; [`Limits::api_calls_in_flight`] is the host's.
+    /// The part that the runtime enforces; requests in flight and their time are the host's.
     #[must_use]
     pub fn for_runtime(&self) -> polyreme_runtime::Limits {
         polyreme_runtime::Limits {
@@ -124,6 +128,8 @@ impl Default for Limits {
             wall_time: Duration::from_millis(WALL_TIME_MILLIS.default),
             payload: PAYLOAD.default,
             api_calls_in_flight: API_CALLS_IN_FLIGHT.default,
+            http_requests_in_flight: HTTP_REQUESTS_IN_FLIGHT.default,
+            http_timeout: Duration::from_millis(HTTP_TIMEOUT_MILLIS.default),
             host_calls: HOST_CALLS.default,
             log_lines: LOG_LINES.default,
             log_bytes: LOG_BYTES.default,

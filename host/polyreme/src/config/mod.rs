@@ -12,6 +12,7 @@ mod change;
 mod check;
 mod duration;
 mod error;
+mod http;
 mod limits;
 mod ownership;
 mod quantity;
@@ -26,6 +27,10 @@ use std::time::Duration;
 pub use change::restart_needed;
 pub use duration::{DurationError, DurationText};
 pub use error::{ConfigError, Fault, Place};
+pub use http::{
+    HTTP_REQUESTS_IN_FLIGHT, HTTP_TIMEOUT_MILLIS, HostPattern, HttpGrant, METHODS, MIN_PREFIX_V4,
+    MIN_PREFIX_V6, Scheme, ServerName,
+};
 pub use limits::{
     API_CALLS_IN_FLIGHT, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES, Limits, MEMORY, PAYLOAD,
     WALL_TIME_MILLIS,
@@ -39,6 +44,7 @@ pub use ownership::{
 pub use quantity::{Quantity, QuantityError};
 pub use settings::{SettingsError, SettingsFault, validate_settings};
 
+use ipnet::IpNet;
 use polyreme_runtime::Instances;
 use polyreme_sources::Fetcher;
 
@@ -93,6 +99,8 @@ pub struct HostConfig {
     /// `cacheDir:`; absent when neither it nor a home directory is known: then compiled
     /// code is kept in memory only.
     pub cache_dir: Option<PathBuf>,
+    /// `clusterNetworks:`, which modules reach only where a grant names them.
+    pub cluster_networks: Vec<IpNet>,
     /// `shutdownGracePeriod:`
     pub shutdown_grace_period: Duration,
     /// `ownership:`
@@ -129,6 +137,8 @@ pub struct ControllerConfig {
     pub settings: serde_json::Value,
     /// `grants:`
     pub grants: Vec<Grant>,
+    /// `http:`, outside servers.
+    pub http: Vec<HttpGrant>,
     /// `limits:`
     pub limits: Limits,
     /// `resync:`

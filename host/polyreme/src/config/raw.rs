@@ -13,7 +13,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use super::{DurationText, Quantity};
+use super::{DurationText, Quantity, Scheme};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -25,6 +25,8 @@ pub(super) struct RawHost {
     pub(super) admin: Option<RawAdmin>,
     #[serde(default)]
     pub(super) cache_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) cluster_networks: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) shutdown_grace_period: Option<Spanned<DurationText>>,
     #[serde(default)]
@@ -58,6 +60,8 @@ pub(super) struct RawController {
     pub(super) settings: Option<Spanned<serde_json::Value>>,
     #[serde(default)]
     pub(super) grants: Option<Vec<Spanned<RawGrant>>>,
+    #[serde(default)]
+    pub(super) http: Option<Vec<Spanned<RawHttpGrant>>>,
     #[serde(default)]
     pub(super) limits: Option<RawLimits>,
     #[serde(default)]
@@ -251,6 +255,20 @@ pub(super) struct RawGrant {
     pub(super) names: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
+/// One entry of `http:`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawHttpGrant {
+    pub(super) hosts: Spanned<Vec<Spanned<String>>>,
+    pub(super) methods: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) scheme: Option<Scheme>,
+    #[serde(default)]
+    pub(super) ports: Option<Spanned<Vec<Spanned<u16>>>>,
+    #[serde(default)]
+    pub(super) networks: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
 /// `limits:`
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -265,6 +283,10 @@ pub(super) struct RawLimits {
     pub(super) payload: Option<Spanned<Quantity>>,
     #[serde(default)]
     pub(super) api_calls_in_flight: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) http_requests_in_flight: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) http_timeout: Option<Spanned<DurationText>>,
     #[serde(default)]
     pub(super) host_calls: Option<Spanned<u32>>,
     #[serde(default)]

@@ -63,7 +63,7 @@ controllers:
     namespaces: [project-foo]
     names: [site]
   limits: { memory: 32Mi, cpuTime: 500ms, wallTime: 10s, apiCallsInFlight: 4, hostCalls: 100,
-            logLines: 20, logBytes: 4Ki, payload: 1Mi }
+            httpRequestsInFlight: 2, httpTimeout: 3s, logLines: 20, logBytes: 4Ki, payload: 1Mi }
   resync: 5m
 ",
     )
@@ -75,6 +75,7 @@ controllers:
     assert_eq!(controller.limits.memory.bytes(), 32 << 20);
     assert_eq!(controller.limits.cpu_time.as_millis(), 500);
     assert_eq!(controller.settings["ingress"]["hosts"][0], "a.example");
+    assert_eq!((controller.limits.http_requests_in_flight, controller.limits.http_timeout.as_secs()), (2, 3));
     assert_eq!(controller.grants[0].line, Some(12));
     assert_eq!(controller.grants[0].namespaces.as_deref(), Some(&["project-foo".to_owned()][..]));
 }
@@ -95,6 +96,40 @@ fn a_wrong_type_names_its_line_and_what_was_expected() {
     assert!(text.starts_with("conf/polyreme.yaml:6:11: wrong type"), "{text}");
     let text = message(&with("limits: [1]"));
     assert!(text.starts_with("conf/polyreme.yaml:6:11: wrong type"), "{text}");
+}
+
+#[test]
+fn outside_servers_are_granted_by_scheme_host_method_and_network() {
+    let config = parse(&format!(
+        "clusterNetworks: [34.118.224.0/20]\n{SMALLEST}  http:\n  - {{hosts: [api.example.com, \"*.cloud.test\"], \
+         methods: [GET, POST]}}\n  - {{hosts: [10.0.0.7], methods: [GET], scheme: http, ports: [80, 8080], \
+         networks: [10.0.0.0/24]}}\n"
+    ));
+    let config = config.unwrap();
+    let [secure, plain] = &*config.controllers[0].http else { panic!("two grants") };
+    assert_eq!((secure.scheme, &*secure.ports, secure.networks.len()), (Scheme::Https, &[443][..], 0));
+    assert_eq!(secure.hosts[1].to_string(), "*.cloud.test");
+    assert_eq!((plain.scheme, &*plain.ports, plain.line), (Scheme::Http, &[80, 8080][..], Some(9)));
+    assert_eq!(plain.networks[0].to_string(), "10.0.0.0/24");
+    assert_eq!(config.cluster_networks[0].to_string(), "34.118.224.0/20");
+}
+
+#[test]
+fn a_grant_of_servers_that_cannot_be_meant_is_refused_with_its_place() {
+    let fault = |grant: &str| message(&with(&format!("http: [{{{grant}}}]")));
+    let text = fault("hosts: [\"https://a.com\"], methods: [GET]");
+    assert!(
+        text.starts_with("conf/polyreme.yaml:6:19: http.hosts: \"https://a.com\" is no host; write"),
+        "{text}"
+    );
+    assert!(fault("hosts: [\"*\"], methods: [GET]").contains("*.example.com"));
+    assert!(fault("hosts: [a.com], methods: [get]").contains("did you mean \"GET\"?"));
+    assert!(fault("hosts: [a.com], methods: []").contains("http.methods is empty"));
+    assert!(fault("hosts: [a.com], methods: [GET], ports: [0]").contains("0 is no port"));
+    assert!(fault("hosts: [a.com], methods: [GET], networks: [0.0.0.0/0]").contains("at least /8"));
+    assert!(fault("hosts: [a.com], methods: [GET], networks: [10.0.0.1/8]").contains("write 10.0.0.0/8"));
+    assert!(fault("hosts: [a.com], methods: [GET], networks: [10.0.0.1]").contains("ADDRESS/PREFIX"));
+    assert!(fault("hosts: [a.com], methods: [GET], scheme: ftp").contains("unknown value \"ftp\""));
 }
 
 #[test]

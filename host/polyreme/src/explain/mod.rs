@@ -173,7 +173,9 @@ fn says(error: &(dyn StdError + 'static), text: &str) -> bool {
 }
 
 /// An error and its causes, looking into `io::Error`s that hide theirs.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(crate) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| {
         let error: &'a (dyn StdError + 'static) = *error;
         let hidden = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());

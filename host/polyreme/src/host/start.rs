@@ -23,6 +23,8 @@ use crate::api::ControllerApi;
 use crate::cache::lineage::Lineage;
 use crate::cache::{self, Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
+use crate::guest_http::GuestHttp;
+use crate::guest_http::policy::HttpPolicy;
 use crate::metrics::ModuleMetrics;
 use crate::ownership::{LaneSlots, ShardLabels};
 use crate::permissions::Policy;
@@ -154,6 +156,7 @@ fn program(
         field_manager: manifest.name.clone(),
         applied: Arc::clone(&seat.applied),
         in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
+        http: Arc::new(guest_http(host, config, metrics)),
         metrics: metrics.clone(),
         safeguards: host.safeguards,
     };
@@ -189,6 +192,13 @@ fn controller(
     }
 }
 
+/// Outside servers as the configuration grants them.
+fn guest_http(host: &Host, config: &ControllerConfig, metrics: &ModuleMetrics) -> GuestHttp {
+    let (path, cluster) = (Arc::clone(&host.config.path), host.config.cluster_networks.clone());
+    let policy = HttpPolicy::new(&config.name, path, config.http.clone(), cluster);
+    GuestHttp::new(policy, &config.limits, metrics.clone())
+}
+
 impl Connected {
     /// Runs something else that watches the same. What it would see otherwise than before it sees again:
     /// every object, if its code, its settings or its grants changed.
@@ -197,7 +207,8 @@ impl Connected {
         *self.controller.program.write() = Arc::new(program);
         let sees_anew = before.module.digest() != loaded.module.digest()
             || before.config.settings != loaded.config.settings
-            || before.config.grants != loaded.config.grants;
+            || before.config.grants != loaded.config.grants
+            || before.config.http != loaded.config.http;
         if sees_anew {
             let primaries = &self.controller.primaries;
             for (key, _) in primaries.keys_of(&seat.lane, &seat.lane.wanted()) {

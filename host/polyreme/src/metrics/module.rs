@@ -53,12 +53,33 @@ struct FunctionLabels {
     function: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HttpLabels {
+    controller: String,
+    /// The pattern of the grant: URLs would be without number.
+    host: String,
+    method: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ServerLabels {
+    controller: String,
+    host: String,
+}
+
 type SecondsCounter = Counter<f64, AtomicU64>;
 type HostCalls = Family<FunctionLabels, Histogram, fn() -> Histogram>;
+type HttpSeconds = Family<ServerLabels, Histogram, fn() -> Histogram>;
 
 /// 1 µs, where a cached read is, to 4 s and beyond, where a slow API request is.
 fn host_call_seconds() -> Histogram {
     Histogram::new(exponential_buckets(1e-6, 4.0, 12))
+}
+
+/// 1 ms, where a server next door is, to 16 s and beyond, where `limits.httpTimeout` ends most.
+fn http_seconds() -> Histogram {
+    Histogram::new(exponential_buckets(1e-3, 2.0, 15))
 }
 
 #[derive(Debug)]
@@ -67,6 +88,8 @@ pub(super) struct Families {
     cpu: Family<ControllerLabel, SecondsCounter>,
     memory: Family<ControllerLabel, Gauge>,
     host_calls: HostCalls,
+    http_requests: Family<HttpLabels, Counter>,
+    http_seconds: HttpSeconds,
     denied: Family<FunctionLabels, Counter>,
     elided: Family<ControllerLabel, Counter>,
     events_dropped: Family<ControllerLabel, Counter>,
@@ -79,6 +102,8 @@ impl Families {
             cpu: Family::default(),
             memory: Family::default(),
             host_calls: Family::new_with_constructor(host_call_seconds),
+            http_requests: Family::default(),
+            http_seconds: Family::new_with_constructor(http_seconds),
             denied: Family::default(),
             elided: Family::default(),
             events_dropped: Family::default(),
@@ -100,6 +125,10 @@ impl Families {
     fn register_calls(&self, registry: &mut Registry) {
         let help = "Seconds that the module waited for the host, by function";
         registry.register("polyreme_host_call_seconds", help, self.host_calls.clone());
+        let help = "Requests of the module to outside servers, by grant, method and code";
+        registry.register("polyreme_guest_http_requests", help, self.http_requests.clone());
+        let help = "Seconds that requests of the module to outside servers took";
+        registry.register("polyreme_guest_http_request_seconds", help, self.http_seconds.clone());
         let help = "Host calls refused because the configuration does not grant them";
         registry.register("polyreme_denied_calls", help, self.denied.clone());
         let help = "Writes that were not sent because the object already was as asked";
@@ -120,6 +149,8 @@ impl Families {
             cpu: self.cpu.get_or_create_owned(&label),
             memory: self.memory.get_or_create_owned(&label),
             host_calls: self.host_calls.clone(),
+            http_requests: self.http_requests.clone(),
+            http_seconds: self.http_seconds.clone(),
             denied: self.denied.clone(),
             elided: self.elided.get_or_create_owned(&label),
             events_dropped: self.events_dropped.get_or_create_owned(&label),
@@ -135,6 +166,8 @@ pub struct ModuleMetrics {
     cpu: SecondsCounter,
     memory: Gauge,
     host_calls: HostCalls,
+    http_requests: Family<HttpLabels, Counter>,
+    http_seconds: HttpSeconds,
     denied: Family<FunctionLabels, Counter>,
     elided: Counter,
     events_dropped: Counter,
@@ -164,6 +197,16 @@ impl ModuleMetrics {
     /// The guest waited this long for the host in `function`.
     pub fn host_call(&self, function: &'static str, took: Duration) {
         self.host_calls.get_or_create_owned(&self.labels(function)).observe(took.as_secs_f64());
+    }
+
+    /// A request went to a server that the grant calls `host`. Without a response its code is `<error>`.
+    pub fn http_request(&self, host: &str, method: &str, status: Option<u16>, took: Duration) {
+        let (controller, host) = (self.controller.clone(), host.to_owned());
+        let server = ServerLabels { controller: controller.clone(), host: host.clone() };
+        self.http_seconds.get_or_create_owned(&server).observe(took.as_secs_f64());
+        let code = status.map_or_else(|| "<error>".to_owned(), |status| status.to_string());
+        let labels = HttpLabels { controller, host, method: method.to_owned(), code };
+        self.http_requests.get_or_create_owned(&labels).inc();
     }
 
     /// A call of `function` was refused as not granted.

@@ -21,6 +21,8 @@ fn filled() -> Metrics {
     let module = metrics.module("website");
     module.host_call("get", Duration::from_micros(3));
     module.denied("delete");
+    module.http_request("*.example.com", "POST", Some(201), Duration::from_millis(30));
+    module.http_request("*.example.com", "POST", None, Duration::from_secs(10));
     module.cpu(Duration::from_millis(1500));
     metrics.instances("website", Arc::default());
     metrics.cache("apps/v1", "Deployment").set(2, 4096);
@@ -81,6 +83,9 @@ fn every_name_that_dashboards_know_comes_out_exactly() {
         "polyreme_guest_memory_high_water_bytes{controller=\"website\"} 0",
         "polyreme_host_call_seconds_count{controller=\"website\",function=\"get\"} 1",
         "polyreme_denied_calls_total{controller=\"website\",function=\"delete\"} 1",
+        "polyreme_guest_http_requests_total{controller=\"website\",host=\"*.example.com\",method=\"POST\",code=\"201\"} 1",
+        "polyreme_guest_http_requests_total{controller=\"website\",host=\"*.example.com\",method=\"POST\",code=\"<error>\"} 1",
+        "polyreme_guest_http_request_seconds_count{controller=\"website\",host=\"*.example.com\"} 2",
         "polyreme_elided_writes_total{controller=\"website\"} 0",
         "polyreme_cache_objects{api_version=\"apps/v1\",kind=\"Deployment\"} 2",
         "polyreme_cache_bytes{api_version=\"apps/v1\",kind=\"Deployment\"} 4096",

@@ -10,6 +10,7 @@ use crate::wit::bindings::polyreme::controller as wit;
 
 pub(crate) mod clock;
 pub(crate) mod events;
+pub(crate) mod http;
 pub(crate) mod kubernetes;
 pub(crate) mod log;
 pub(crate) mod metrics;
@@ -24,7 +25,7 @@ pub(crate) struct Interface {
 }
 
 /// Everything on offer. `types` has no functions but is imported by all that use it.
-pub(crate) const OFFERED: [Interface; 8] = [
+pub(crate) const OFFERED: [Interface; 9] = [
     Interface {
         name: "types",
         link: |linker| wit::types::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
@@ -56,6 +57,10 @@ pub(crate) const OFFERED: [Interface; 8] = [
     Interface {
         name: "random",
         link: |linker| wit::random::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
+    },
+    Interface {
+        name: "http",
+        link: |linker| wit::http::add_to_linker::<Call, HasSelf<Call>>(linker, |call| call),
     },
 ];
 

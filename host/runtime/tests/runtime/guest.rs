@@ -201,6 +201,18 @@ pub(crate) fn get() -> String {
     )
 }
 
+/// Core signature of `http.send`: method, URL, headers, two options, and where the result goes.
+pub(crate) const SEND: &str = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32)";
+
+/// Sends `len` bytes from the start of the manifest's texts; the result is at 512, its payload at 516.
+pub(crate) fn send(len: u32) -> String {
+    format!(
+        "(call $send (i32.const {TEXT}) (i32.const 5) (i32.const {TEXT}) (i32.const 5)
+            (i32.const 0) (i32.const 0) (i32.const 1) (i32.const {TEXT}) (i32.const {len})
+            (i32.const 0) (i64.const 0) (i32.const 512))"
+    )
+}
+
 /// Core signature of `log.log`.
 pub(crate) const LOG: &str = "(param i32 i32 i32 i32 i32)";
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polyreme_runtime::Limits;
+use polyreme_runtime::wit::http;
 use polyreme_runtime::wit::log::Level;
 use polyreme_runtime::wit::reconciler::Action;
 use polyreme_runtime::wit::types::Reason;
 
-use crate::guest::{DONE, GET, Guest, LOG, get, log};
+use crate::guest::{DONE, GET, Guest, LOG, SEND, get, log, send};
 use crate::load;
 use crate::session::{Api, Lines, request, session};
 
@@ -50,6 +51,26 @@ async fn an_object_above_the_payload_limit_is_refused_and_not_sent() {
     let module = load(&guest, limits).await;
     let answer = module.reconcile(request(), session(&Api::ready(), &Arc::default())).await;
     assert_eq!(answer.unwrap().0, Ok(Action::Done));
+}
+
+#[tokio::test]
+async fn a_request_above_the_payload_limit_is_refused_and_not_sent() {
+    let reason = http::Reason::LimitExceeded as u32;
+    let guest = Guest::new().import("http", "send", SEND).reconcile(&format!(
+        "{small} (if (i32.load8_u (i32.const 512)) (then unreachable))
+             (if (i32.ne (i32.load16_u (i32.const 516)) (i32.const 200)) (then unreachable))
+             {large} (if (i32.eqz (i32.load8_u (i32.const 512))) (then unreachable))
+             (if (i32.ne (i32.load8_u (i32.const 516)) (i32.const {reason})) (then unreachable))
+             i32.const {DONE}",
+        small = send(16),
+        large = send(2000),
+    ));
+    let limits = Limits { payload_bytes: 1024, ..Limits::default() };
+    let module = load(&guest, limits).await;
+    let api = Api::ready();
+    let answer = module.reconcile(request(), session(&api, &Arc::default())).await;
+    assert_eq!(answer.unwrap().0, Ok(Action::Done));
+    assert_eq!(api.asked(), 1);
 }
 
 #[tokio::test]

@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use polyreme_runtime::wit::events::Severity;
+use polyreme_runtime::wit::http;
 use polyreme_runtime::wit::kubernetes::{
     DeleteOptions, ListQuery, Page, PatchType, Source, WriteOptions, Written,
 };
 use polyreme_runtime::wit::log::Level;
 use polyreme_runtime::wit::reconciler::Request;
 use polyreme_runtime::wit::types::{Error, Kind, ObjectRef, Reason};
-use polyreme_runtime::{Clock, Events, Kubernetes, Log, Metrics, Random, Session};
+use polyreme_runtime::{Clock, Events, Http, Kubernetes, Log, Metrics, Random, Session};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -119,6 +120,16 @@ impl Kubernetes for Api {
     }
 }
 
+/// Answers every request with its own body.
+#[async_trait]
+impl Http for Api {
+    async fn send(&self, request: http::Request) -> Result<http::Response, http::Error> {
+        self.turn().await;
+        let body = request.body.unwrap_or_default();
+        Ok(http::Response { status: 200, headers: request.headers, body })
+    }
+}
+
 /// Remembers every line.
 #[derive(Default)]
 pub(crate) struct Lines(pub(crate) Mutex<Vec<(Level, String)>>);
@@ -170,6 +181,7 @@ pub(crate) fn session(api: &Arc<Api>, log: &Arc<Lines>) -> Session {
     let nothing = Arc::new(Nothing);
     Session {
         kubernetes: api.clone(),
+        http: api.clone(),
         events: nothing.clone(),
         log: log.clone(),
         metrics: nothing.clone(),

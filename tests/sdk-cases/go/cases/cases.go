@@ -196,6 +196,16 @@ var all = map[string]run{
 	"logs":                tells(logs),
 	"print":               tells(prints),
 	"metrics":             tells(metrics),
+	"http-get":            says(httpGet),
+	"http-post":           says(httpPost),
+	"http-json":           says(httpJSON),
+	"http-statuses":       says(httpStatuses),
+	"http-not-granted":    unanswered("/colour", sdk.HTTPRequest{Method: "DELETE"}),
+	"http-too-large":      unanswered("/large", sdk.HTTPRequest{}),
+	"http-limit-exceeded": tells(httpLimitExceeded),
+	"http-timeout":        unanswered("/slow", sdk.HTTPRequest{Timeout: 100 * time.Millisecond}),
+	"http-bad-request":    unanswered("/colour", sdk.HTTPRequest{Header: sdk.Header{"host": {"elsewhere"}}}),
+	"http-connect":        tells(httpConnect),
 	"clock":               tells(clock),
 	"random":              tells(random),
 	"requeue":             requeue,
@@ -283,7 +293,8 @@ var reasons = map[sdk.Reason]string{
 	sdk.ErrInvalid: "invalid", sdk.ErrForbidden: "forbidden", sdk.ErrTooManyRequests: "too-many-requests",
 	sdk.ErrGone: "gone", sdk.ErrNotGranted: "not-granted", sdk.ErrNotOwner: "not-owner",
 	sdk.ErrLimitExceeded: "limit-exceeded", sdk.ErrBadRequest: "bad-request", sdk.ErrTimeout: "timeout",
-	sdk.ErrUnavailable: "unavailable", sdk.ErrOther: "other",
+	sdk.ErrUnavailable: "unavailable", sdk.ErrOther: "other", sdk.ErrDNS: "dns", sdk.ErrConnect: "connect",
+	sdk.ErrTLS: "tls", sdk.ErrTooLarge: "too-large", sdk.ErrBroken: "broken",
 }
 
 // reason is the contract's word for why something was not done.

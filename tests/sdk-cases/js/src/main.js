@@ -11,6 +11,7 @@ import * as outcomes from "./outcomes.js";
 import * as reads from "./reads.js";
 import * as refusals from "./refusals.js";
 import * as reports from "./reports.js";
+import * as requests from "./requests.js";
 import * as values from "./values.js";
 import * as writes from "./writes.js";
 
@@ -19,7 +20,7 @@ const REPEATED = ["requeue", "finalizer", "owned", "watch-label", "watch-field"]
 
 const CASES = Object.assign(
   {},
-  ...[outcomes, reads, refusals, reports, values, writes].map((module) => module.cases),
+  ...[outcomes, reads, refusals, reports, requests, values, writes].map((module) => module.cases),
 );
 
 export default defineController({

@@ -9,7 +9,7 @@ import logging
 
 from polyreme import Action, Context, Controller, Object, ObjectRef, Permission, Terminal, by_field, by_label, kinds
 
-from . import outcomes, reads, refusals, reports, values, writes
+from . import outcomes, reads, refusals, reports, requests, values, writes
 from .case import CASE, CASES, Silent
 
 LOG = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 #: Cases that look at the same generation more than once.
 REPEATED = {"requeue", "finalizer", "owned", "watch-label", "watch-field"}
 
-MODULES = (outcomes, reads, refusals, reports, values, writes)
+MODULES = (outcomes, reads, refusals, reports, requests, values, writes)
 
 controller = Controller(
     "sdk-cases",

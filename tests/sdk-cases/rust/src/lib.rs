@@ -7,6 +7,7 @@ mod outcomes;
 mod reads;
 mod refusals;
 mod reports;
+mod requests;
 mod wakes;
 mod writes;
 
@@ -146,6 +147,16 @@ fn run(ctx: &Context, case: &Case) -> Result<Outcome, Error> {
         "logs" => reports::logs(ctx),
         "print" => reports::print(),
         "metrics" => reports::metrics(ctx),
+        "http-get" => requests::get(ctx, &case.spec.input)?,
+        "http-post" => requests::post(ctx, &case.spec.input)?,
+        "http-json" => requests::json(ctx, &case.spec.input)?,
+        "http-statuses" => requests::statuses(ctx, &case.spec.input)?,
+        "http-not-granted" => requests::not_granted(ctx, &case.spec.input)?,
+        "http-too-large" => requests::too_large(ctx, &case.spec.input)?,
+        "http-limit-exceeded" => requests::limit_exceeded(ctx, &case.spec.input)?,
+        "http-timeout" => requests::timeout(ctx, &case.spec.input)?,
+        "http-bad-request" => requests::bad_request(ctx, &case.spec.input)?,
+        "http-connect" => requests::connect(ctx),
         "clock" => reports::clock(ctx),
         "random" => reports::random(ctx),
         "requeue" => return Ok(outcomes::requeue(case)),

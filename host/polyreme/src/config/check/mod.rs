@@ -13,6 +13,7 @@ use std::time::Duration;
 use polyreme_sources::Malformed;
 use serde_saphyr::{Location, Spanned};
 
+mod http;
 mod instances;
 mod ownership;
 mod registries;
@@ -24,9 +25,9 @@ use super::limits::durations;
 use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits};
 use super::{
     API_CALLS_IN_FLIGHT, API_VERSION, AdminConfig, Bound, CPU_TIME_MILLIS, ConfigError, ControllerConfig,
-    DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HostConfig, KIND, LOG_BYTES, LOG_LINES,
-    Limits, MEMORY, ModuleSource, PAYLOAD, Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, ServiceAccount,
-    VERBS, WALL_TIME_MILLIS, WORKERS,
+    DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT,
+    HTTP_TIMEOUT_MILLIS, HostConfig, KIND, LOG_BYTES, LOG_LINES, Limits, MEMORY, ModuleSource, PAYLOAD,
+    Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, ServiceAccount, VERBS, WALL_TIME_MILLIS, WORKERS,
 };
 use crate::identity::{Identity, is_dns_label};
 
@@ -62,6 +63,7 @@ impl Checker {
         let registries = self.registries(raw.registries, cache_dir.clone());
         HostConfig {
             path: Arc::clone(&self.file),
+            cluster_networks: self.cluster_networks(raw.cluster_networks),
             identity: Identity::default(),
             ownership,
             admin: self.admin(raw.admin),
@@ -103,6 +105,7 @@ impl Checker {
             instances: self.instances(raw.instances, workers),
             settings: self.settings(raw.settings),
             grants: self.each(raw.grants.unwrap_or_default(), Self::grant),
+            http: self.each(raw.http.unwrap_or_default(), Self::http_grant),
             limits: self.limits(raw.limits.unwrap_or_default()),
             resync: self.duration("resync", raw.resync, RESYNC_MILLIS),
             ring: self.label("ring", raw.ring),
@@ -179,6 +182,12 @@ impl Checker {
                 raw.api_calls_in_flight,
                 API_CALLS_IN_FLIGHT,
             ),
+            http_requests_in_flight: self.number(
+                "limits.httpRequestsInFlight",
+                raw.http_requests_in_flight,
+                HTTP_REQUESTS_IN_FLIGHT,
+            ),
+            http_timeout: self.duration("limits.httpTimeout", raw.http_timeout, HTTP_TIMEOUT_MILLIS),
             host_calls: self.number("limits.hostCalls", raw.host_calls, HOST_CALLS),
             log_lines: self.number("limits.logLines", raw.log_lines, LOG_LINES),
             log_bytes: self.number("limits.logBytes", raw.log_bytes, LOG_BYTES),

@@ -36,7 +36,8 @@ use crate::api::ControllerApi;
 use crate::api::resources::Resources;
 use crate::cache::state::Source as Seen;
 use crate::cache::{Cache, CacheId, Resource, View};
-use crate::config::Grant;
+use crate::config::{Grant, Limits};
+use crate::guest_http::GuestHttp;
 use crate::metrics::Metrics;
 use crate::ownership::{LaneSlots, Permit, Safeguards};
 use crate::permissions::Policy;
@@ -169,6 +170,7 @@ impl Bench {
             field_manager: "website".into(),
             applied: Arc::default(),
             in_flight: Semaphore::new(1),
+            http: Arc::new(GuestHttp::for_test(&[], &Limits::default())),
             metrics: Metrics::new().module("website"),
             safeguards: Safeguards::all(),
         };
