@@ -27,7 +27,7 @@ pub mod timing;
 
 pub use ids::{Lane, Lock, MemberId};
 pub use member::{Effect, Input, Member, MemberConfig, SlotState};
-pub use record::{MemberInfo, MemberRecord};
+pub use record::{MemberInfo, MemberRecord, ModuleInfo};
 pub use rules::{Rule, Rules};
 pub use slots::{KeyBy, SlotCount, SlotId, SlotSet};
 pub use table::{Entry, Table};

@@ -56,6 +56,24 @@ pub struct MemberInfo {
     pub zone: String,
     /// Version of the host.
     pub host_version: String,
+    /// The profile that it was started with, if any.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub profile: String,
+    /// What it runs, by controller.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<Lane, ModuleInfo>,
+}
+
+/// What a member runs for one controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModuleInfo {
+    /// Version of the module, as it says.
+    pub version: String,
+    /// The beginning of its digest.
+    pub digest: String,
+    /// Whether the controller works, and runs what its configuration says.
+    pub ready: bool,
 }
 
 /// A record that cannot be read.

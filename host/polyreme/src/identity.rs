@@ -36,6 +36,8 @@ pub struct Identity {
     pub namespace: Option<String>,
     /// The node's zone; empty when not known.
     pub zone: String,
+    /// The profile of the configuration that it runs; empty for all controllers.
+    pub profile: String,
 }
 
 /// `--identity` cannot be part of a Lease's name.
@@ -47,7 +49,13 @@ pub struct IdentityError(String);
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { name: NAMELESS.to_owned(), pod: String::new(), namespace: None, zone: String::new() }
+        Self {
+            name: NAMELESS.to_owned(),
+            pod: String::new(),
+            namespace: None,
+            zone: String::new(),
+            profile: String::new(),
+        }
     }
 }
 
@@ -68,6 +76,7 @@ impl Identity {
                 .map(|text| text.trim().to_owned())
                 .filter(|text| !text.is_empty()),
             zone: variable(NODE_ZONE).unwrap_or_default(),
+            profile: String::new(),
         })
     }
 }

@@ -167,6 +167,9 @@ pub enum Input {
     Drained(Slots),
     /// The controllers that this host loads from now on. Work on others ends at once.
     Loads(BTreeSet<Lane>),
+    /// What people want to know of this host from now on. Nobody waits for it: it is published with the next
+    /// renewal.
+    Describes(MemberInfo),
     /// This host wants to stop.
     Leave,
 }
@@ -358,6 +361,7 @@ impl Member {
             Input::BarrierPassed { slots, epoch } => self.barrier_passed(slots, epoch, effects),
             Input::Drained(slots) => self.drained(&slots, effects),
             Input::Loads(lanes) => self.load(lanes, effects),
+            Input::Describes(info) => self.config.info = info,
             Input::Leave => self.phase = Phase::Leaving,
         }
     }

@@ -66,3 +66,13 @@ fn a_controller_that_comes_back_takes_up_what_is_still_its_own() {
     assert_eq!(driver.owned(), 1_024);
     assert_eq!(driver.member.table().unwrap().generation, generation, "nothing had to move");
 }
+
+#[test]
+fn what_people_want_to_know_waits_for_the_next_renewal() {
+    let mut driver = alone();
+    let info = MemberInfo { profile: "web".to_owned(), ..MemberInfo::default() };
+    assert!(renewals(&driver.step(Input::Describes(info), secs(1))).is_empty());
+    let effects = driver.step(Input::Tick, secs(2));
+    let told: Vec<_> = renewals(&effects).iter().map(|record| record.info.profile.clone()).collect();
+    assert_eq!(told, ["web"]);
+}

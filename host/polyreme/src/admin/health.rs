@@ -46,6 +46,17 @@ impl Readiness {
         self.state.write().shutting_down = true;
     }
 
+    /// Whether every check of a controller is well; one that was never heard of is not.
+    #[must_use]
+    pub fn is_well(&self, controller: &str) -> bool {
+        let state = self.state.read();
+        let of_it = state.controllers.iter().filter(|(name, _)| {
+            name.strip_prefix(controller).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        let mut verdicts = of_it.map(|(_, state)| state.is_ok()).peekable();
+        verdicts.peek().is_some() && verdicts.all(|is_ok| is_ok)
+    }
+
     /// True when there are controllers, all are ready, and the host is not shutting down.
     #[must_use]
     pub fn is_ready(&self) -> bool {

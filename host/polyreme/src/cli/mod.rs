@@ -12,6 +12,7 @@ mod rbac;
 mod registries;
 mod ring;
 mod run;
+mod schema;
 mod signals;
 mod validate;
 
@@ -61,6 +62,7 @@ enum Command {
     Run(run::Run),
     Rbac(rbac::Rbac),
     Ring(ring::Ring),
+    Schema(schema::Schema),
     Validate(validate::Validate),
     Apiserver(apiserver::Apiserver),
 }
@@ -92,6 +94,10 @@ impl Cli {
             Command::Rbac(command) => command.run().await,
             Command::Run(command) => command.run().await,
             Command::Ring(command) => command.run().await,
+            Command::Schema(command) => {
+                command.run();
+                Ok(())
+            }
             Command::Validate(command) => command.run().await,
             Command::Build(command) => command.run().await,
             Command::Apiserver(command) => command.run().await,

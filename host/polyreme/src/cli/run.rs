@@ -26,14 +26,23 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NAME", env = "POLYREME_IDENTITY")]
     identity: Option<String>,
 
+    /// Run only the controllers of this profile [default: all controllers].
+    #[arg(long, value_name = "NAME", env = "POLYREME_PROFILE")]
+    profile: Option<String>,
+
     #[command(flatten)]
     cluster: ClusterArgs,
 }
 
 impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let identity = Identity::find(self.identity).map_err(Failure::usage)?;
-        let file = ConfigFile::new(&self.config, move |config| Ok(config.identify(identity.clone())?));
+        let mut identity = Identity::find(self.identity).map_err(Failure::usage)?;
+        let profile = self.profile.filter(|profile| !profile.is_empty());
+        identity.profile = profile.clone().unwrap_or_default();
+        let file = ConfigFile::new(&self.config, move |config| {
+            config.choose(profile.as_deref())?;
+            Ok(config.identify(identity.clone())?)
+        });
         let config = file.load().map_err(Failure::usage)?;
         let cluster = self.cluster.load().await.map_err(Failure::usage)?;
         let shutdown = CancellationToken::new();

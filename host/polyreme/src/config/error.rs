@@ -96,9 +96,26 @@ pub enum ConfigError {
         /// The limit.
         limit: u64,
     },
+    /// The profile that was chosen is not in the file.
+    #[error("failed to find profile \"{name}\" in {}; {}", path.display(), known_profiles(.known))]
+    NoProfile {
+        /// The file.
+        path: PathBuf,
+        /// The profile.
+        name: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
     /// The file was read but says something that cannot be.
     #[error("{}", Lines(.0))]
     Invalid(Vec<Fault>),
+}
+
+fn known_profiles(known: &[String]) -> String {
+    if known.is_empty() {
+        return "it has none: add `profiles`, or start the host without --profile".to_owned();
+    }
+    format!("it has: {}", known.join(", "))
 }
 
 /// Faults one to a line, as compilers print them.

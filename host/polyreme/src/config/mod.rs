@@ -17,6 +17,7 @@ mod limits;
 mod ownership;
 mod quantity;
 mod raw;
+mod schema;
 mod settings;
 
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ pub use ownership::{
     REBALANCE_PER_MINUTE, Rebalance, SETTLE_MILLIS, Strategy, WEIGHT,
 };
 pub use quantity::{Quantity, QuantityError};
+pub use schema::JSON_SCHEMA;
 pub use settings::{SettingsError, SettingsFault, validate_settings};
 
 use ipnet::IpNet;
@@ -105,7 +107,10 @@ pub struct HostConfig {
     pub shutdown_grace_period: Duration,
     /// `ownership:`
     pub ownership: OwnershipConfig,
-    /// `controllers:`, in file order, names unique.
+    /// `profiles:`, names unique.
+    pub profiles: Vec<Profile>,
+    /// `controllers:`, in file order, names unique; of the chosen profile only, once one was
+    /// [chosen](HostConfig::choose).
     pub controllers: Vec<ControllerConfig>,
     /// Who this host is: not in the file, which all hosts of a ring share. See [`HostConfig::identify`].
     pub identity: Identity,
@@ -116,6 +121,24 @@ pub struct HostConfig {
 pub struct AdminConfig {
     /// `admin.address:`; port 0 takes a free one, which the log names.
     pub address: SocketAddr,
+}
+
+/// A kind of host: some of the controllers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Its name, a DNS label.
+    pub name: String,
+    /// What it runs, never empty.
+    pub parts: Vec<Part>,
+}
+
+/// A controller as a profile has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Name of the controller.
+    pub controller: String,
+    /// Its workers there; absent for as many as the controller says.
+    pub workers: Option<u32>,
 }
 
 /// One controller.
@@ -258,6 +281,30 @@ impl HostConfig {
             config.ordinal = Some(config.ordinal_from(&identity)?);
         }
         self.identity = identity;
+        Ok(())
+    }
+
+    /// Keeps what the hosts of a profile run. All controllers are kept without one.
+    ///
+    /// # Errors
+    /// When there is no such profile.
+    pub fn choose(&mut self, profile: Option<&str>) -> Result<(), ConfigError> {
+        let Some(name) = profile else { return Ok(()) };
+        let Some(profile) = self.profiles.iter().find(|profile| profile.name == name) else {
+            let known = self.profiles.iter().map(|profile| profile.name.clone()).collect();
+            return Err(ConfigError::NoProfile {
+                path: self.path.to_path_buf(),
+                name: name.to_owned(),
+                known,
+            });
+        };
+        self.controllers.retain_mut(|controller| {
+            let Some(part) = profile.parts.iter().find(|part| part.controller == controller.name) else {
+                return false;
+            };
+            controller.workers = part.workers.unwrap_or(controller.workers);
+            true
+        });
         Ok(())
     }
 

@@ -33,7 +33,26 @@ pub(super) struct RawHost {
     pub(super) ownership: Option<RawOwnership>,
     #[serde(default)]
     pub(super) registries: Option<RawRegistries>,
+    #[serde(default)]
+    pub(super) profiles: Option<Vec<Spanned<RawProfile>>>,
     pub(super) controllers: Spanned<Vec<Spanned<RawController>>>,
+}
+
+/// One entry of `profiles:`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawProfile {
+    pub(super) name: Spanned<String>,
+    pub(super) controllers: Vec<Spanned<RawPart>>,
+}
+
+/// A controller as a profile has it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawPart {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) workers: Option<Spanned<u32>>,
 }
 
 /// `admin:`

@@ -501,3 +501,29 @@ fn faulty_registries_and_mirrors_are_refused_with_their_place() {
     let text = message(&format!("{SMALLEST}registries: {{ mirrors: {{ hub: [m.example] }} }}\n"));
     assert!(text.contains("does not look like the host of a registry"), "{text}");
 }
+
+const PROFILES: &str = "apiVersion: polyreme.dev/v1alpha1\nkind: HostConfiguration\nprofiles:\n- name: web\n  controllers:\n  - {name: b, workers: 9}\ncontrollers:\n- {name: a, module: 'file:a.wasm'}\n- {name: b, module: 'file:b.wasm'}\n";
+
+#[test]
+fn a_profile_keeps_its_controllers_with_its_workers() {
+    let mut config = HostConfig::parse(PROFILES, Path::new("p.yaml")).unwrap();
+    config.choose(None).unwrap();
+    assert_eq!(config.controllers.len(), 2);
+    config.choose(Some("web")).unwrap();
+    let kept: Vec<_> = config.controllers.iter().map(|one| (one.name.as_str(), one.workers)).collect();
+    assert_eq!(kept, [("b", 9)]);
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_answered_with_those_that_are() {
+    let mut config = HostConfig::parse(PROFILES, Path::new("p.yaml")).unwrap();
+    let error = config.choose(Some("wob")).unwrap_err().to_string();
+    assert!(error.contains("\"wob\"") && error.contains("it has: web"), "{error}");
+}
+
+#[test]
+fn a_profile_names_controllers_that_exist() {
+    let text = PROFILES.replace("{name: b, workers: 9}", "{name: bb}");
+    let error = HostConfig::parse(&text, Path::new("p.yaml")).unwrap_err().to_string();
+    assert!(error.contains("p.yaml:6:") && error.contains("\"bb\""), "{error}");
+}

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use futures::future::join_all;
+use polyreme_ownership::{Lane, ModuleInfo};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -26,6 +27,9 @@ use crate::queue::Queue;
 
 /// First and longest wait before what could not be loaded is tried again although nothing changed.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// Characters of a digest that people compare.
+const SHORT_DIGEST: usize = 12;
 
 /// See the module's story.
 pub(super) struct Fleet {
@@ -123,6 +127,24 @@ impl Fleet {
     /// Looks whether a module's file changed, or whether it is time to try something again.
     pub(super) async fn look_again(&mut self) {
         self.catch_up().await;
+        self.publish();
+    }
+
+    /// Says in the member Leases what runs, and how it is.
+    fn publish(&self) {
+        let mut by_ring: BTreeMap<String, BTreeMap<Lane, ModuleInfo>> = BTreeMap::new();
+        for (name, running) in &self.running {
+            let Loaded { config, module, manifest, .. } = &*running.loaded;
+            let digest = module.digest().trim_start_matches("sha256:");
+            let info = ModuleInfo {
+                version: manifest.version.clone(),
+                digest: digest.chars().take(SHORT_DIGEST).collect(),
+                ready: self.host.readiness.is_well(name),
+            };
+            let ring = self.host.config.ring(config).to_owned();
+            by_ring.entry(ring).or_default().insert(name.as_str().into(), info);
+        }
+        self.host.rings.publish(&by_ring);
     }
 
     /// The tasks of all controllers.

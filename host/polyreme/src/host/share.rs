@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kube::Client;
 use parking_lot::Mutex;
-use polyreme_ownership::{SlotSet, SlotState};
+use polyreme_ownership::{Lane, ModuleInfo, SlotSet, SlotState};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -127,6 +127,15 @@ impl Rings {
     pub(super) async fn leave(&self) {
         let all: Vec<Share> = self.rings.lock().values().cloned().collect();
         futures::future::join_all(all.iter().map(Share::leave)).await;
+    }
+
+    /// Says what this host runs in each ring.
+    pub(super) fn publish(&self, by_ring: &BTreeMap<String, BTreeMap<Lane, ModuleInfo>>) {
+        for (name, share) in self.rings.lock().iter() {
+            if let Share::Ring(ring) = share {
+                ring.publish(by_ring.get(name).cloned().unwrap_or_default());
+            }
+        }
     }
 
     /// Leaves the rings of which this host runs no controller any more; returns their names.

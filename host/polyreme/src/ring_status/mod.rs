@@ -14,7 +14,9 @@ mod object;
 mod snapshot;
 mod text;
 
-use polyreme_ownership::{KeyBy, Table};
+use std::collections::BTreeMap;
+
+use polyreme_ownership::{KeyBy, ModuleInfo, Table};
 use serde::Serialize;
 
 pub use k8s_openapi::jiff::Timestamp;
@@ -110,6 +112,24 @@ pub struct MemberStatus {
     pub held: usize,
     /// Controllers that it loads.
     pub controllers: Vec<String>,
+    /// The profile that it was started with.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub profile: String,
+    /// What it runs, by controller.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, ModuleStatus>,
+}
+
+/// What a member runs for one controller.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleStatus {
+    /// Version of the module, as it says.
+    pub version: String,
+    /// The beginning of its digest.
+    pub digest: String,
+    /// Whether the controller works, and runs what its configuration says.
+    pub ready: bool,
 }
 
 /// Where a member is in its life.
@@ -222,6 +242,8 @@ fn member_status(snapshot: &Snapshot, id: &polyreme_ownership::MemberId, now: Ti
             owned,
             held: 0,
             controllers: Vec::new(),
+            profile: String::new(),
+            modules: BTreeMap::new(),
         };
     };
     let (record, info) = (&seen.record, seen.record.info.clone());
@@ -240,7 +262,14 @@ fn member_status(snapshot: &Snapshot, id: &polyreme_ownership::MemberId, now: Ti
         owned,
         held: if record.fenced { 0 } else { record.held_count() },
         controllers: record.lanes.iter().map(lane_text).collect(),
+        profile: info.profile,
+        modules: info.modules.iter().map(|(lane, info)| (lane_text(lane), module(info))).collect(),
     }
+}
+
+fn module(info: &ModuleInfo) -> ModuleStatus {
+    let ModuleInfo { version, digest, ready } = info.clone();
+    ModuleStatus { version, digest, ready }
 }
 
 fn id_text(id: &polyreme_ownership::MemberId) -> String {

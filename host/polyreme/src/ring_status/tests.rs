@@ -7,7 +7,9 @@ use std::sync::Arc;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
 use polyreme_ownership::slots::Root;
-use polyreme_ownership::{Entry, KeyBy, Lane, MemberId, MemberInfo, MemberRecord, SlotCount, SlotId};
+use polyreme_ownership::{
+    Entry, KeyBy, Lane, MemberId, MemberInfo, MemberRecord, ModuleInfo, SlotCount, SlotId,
+};
 
 use super::*;
 use crate::ownership::names::{
@@ -62,6 +64,7 @@ fn record(host: u16, seen: u64, held: &str) -> MemberRecord {
         namespace: "polyreme-system".into(),
         zone: format!("eu-1{}", if host == 0 { 'a' } else { 'b' }),
         host_version: "0.1.0".into(),
+        ..MemberInfo::default()
     };
     let lanes = ["deployment-readier".into(), "website".into()];
     let mut record = MemberRecord::new(100, lanes.clone().into(), info);
@@ -239,4 +242,21 @@ fn renewals_alone_are_no_news() {
     renewed[1] = member(0, &record(0, 3, "0-31"), "2026-11-21T11:59:58Z");
     assert_ne!(status(&settled()), status(&renewed));
     assert_eq!(status(&settled()).without_renewals(), status(&renewed).without_renewals());
+}
+
+#[test]
+fn what_each_host_runs_is_shown_version_by_version() {
+    let mut leases = vec![table(3, |slot| (slot / 32, vec![]))];
+    for host in [0, 1] {
+        let mut record = record(host, 3, if host == 0 { "0-31" } else { "32-63" });
+        let info = ModuleInfo { version: "1.2.0".into(), digest: "0123456789ab".into(), ready: host == 0 };
+        record.info.profile = if host == 0 { "web".into() } else { String::new() };
+        record.info.modules = [("website".into(), info)].into();
+        leases.push(member(host, &record, FRESH));
+    }
+    let text = status(&leases).text(now());
+    let line =
+        |ready: &str| text.lines().find(|line| line.contains("1.2.0") && line.contains(ready)).unwrap();
+    assert!(line("yes").starts_with("website") && line("yes").contains("(web)"), "{text}");
+    assert!(line("no").contains("0123456789ab"), "{text}");
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::snapshot::since;
-use super::{MemberStatus, Move, ObjectStatus, ObjectsStatus, OwnerStatus, RingStatus, TableStatus, Wait};
+use super::{
+    MemberState, MemberStatus, ModuleStatus, Move, ObjectStatus, ObjectsStatus, OwnerStatus, RingStatus,
+    TableStatus, Wait,
+};
 use crate::ownership::names::table_lease;
 
 /// Space between columns.
@@ -28,6 +31,11 @@ impl RingStatus {
         {
             text.push('\n');
             text.push_str(&self.controllers_text(table));
+        }
+        let modules = self.modules_text();
+        if !modules.is_empty() {
+            text.push('\n');
+            text.push_str(&modules);
         }
         text.push('\n');
         text.push_str(&self.moves_text());
@@ -91,6 +99,35 @@ impl RingStatus {
             owners.iter().enumerate().map(owner).collect::<Vec<_>>()
         });
         columns(&["CONTROLLER", "MEMBER", "OWNS", "HOLDS"], rows)
+    }
+
+    /// What the living run: a line for each version of each controller.
+    fn modules_text(&self) -> String {
+        let mut same: BTreeMap<(&str, &ModuleStatus), Vec<&MemberStatus>> = BTreeMap::new();
+        let living =
+            |member: &&MemberStatus| !matches!(member.state, MemberState::Fenced | MemberState::Left);
+        for member in self.members.iter().filter(living) {
+            for (controller, module) in &member.modules {
+                same.entry((controller, module)).or_default().push(member);
+            }
+        }
+        if same.is_empty() {
+            return String::new();
+        }
+        let row = |((controller, module), members): (&(&str, &ModuleStatus), &Vec<&MemberStatus>)| {
+            let name = |member: &&MemberStatus| match member.profile.as_str() {
+                "" => self.short(&member.name).to_owned(),
+                profile => format!("{} ({profile})", self.short(&member.name)),
+            };
+            vec![
+                (*controller).to_owned(),
+                module.version.clone(),
+                module.digest.clone(),
+                if module.ready { "yes" } else { "no" }.to_owned(),
+                members.iter().map(name).collect::<Vec<_>>().join(","),
+            ]
+        };
+        columns(&["CONTROLLER", "VERSION", "DIGEST", "READY", "AT"], same.iter().map(row))
     }
 
     fn moves_text(&self) -> String {

@@ -16,6 +16,7 @@ use serde_saphyr::{Location, Spanned};
 mod http;
 mod instances;
 mod ownership;
+mod profiles;
 mod registries;
 
 use registries::Registries;
@@ -61,17 +62,18 @@ impl Checker {
         self.controllers_rings(&ownership.strategy, &raw.controllers.value);
         let cache_dir = raw.cache_dir.or_else(default_cache_dir);
         let registries = self.registries(raw.registries, cache_dir.clone());
+        let controllers = self
+            .each(raw.controllers.value, |checker, controller| checker.controller(controller, &registries));
         HostConfig {
             path: Arc::clone(&self.file),
+            profiles: self.profiles(raw.profiles, &controllers),
             cluster_networks: self.cluster_networks(raw.cluster_networks),
             identity: Identity::default(),
             ownership,
             admin: self.admin(raw.admin),
             cache_dir,
             shutdown_grace_period,
-            controllers: self.each(raw.controllers.value, |checker, controller| {
-                checker.controller(controller, &registries)
-            }),
+            controllers,
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::lanes::{LaneHandle, Lanes};
+use super::lanes::{LaneHandle, Lanes, Modules};
 use super::publish::{Handovers, check_overlap, publish};
 use super::recent::Recent;
 use super::requests::{Answer, delete, fence, renew, write_table};
@@ -80,12 +80,13 @@ impl Driver {
     /// Takes part in the ring until this host has left it.
     pub(super) async fn run(self, leave: CancellationToken) {
         let mut knew_generation = None;
-        let mut loaded = self.lanes.loaded();
+        let (mut loaded, mut modules) = (self.lanes.loaded(), self.lanes.modules());
         loop {
             self.lanes.forget(|_| false);
-            let config = self.shared.member(loaded.borrow_and_update().clone(), knew_generation);
+            let (lanes, runs) = (loaded.borrow_and_update().clone(), modules.borrow_and_update().clone());
+            let config = self.shared.member(lanes, runs, knew_generation);
             let incarnation = Incarnation::new(&self, Member::new(config));
-            match incarnation.run(&leave, &mut loaded).await {
+            match incarnation.run(&leave, &mut loaded, &mut modules).await {
                 End::Left => break,
                 End::Lost(why, generation) => {
                     self.start_over(why).await;
@@ -142,7 +143,12 @@ impl<'a> Incarnation<'a> {
         }
     }
 
-    async fn run(mut self, leave: &CancellationToken, loaded: &mut watch::Receiver<BTreeSet<Lane>>) -> End {
+    async fn run(
+        mut self,
+        leave: &CancellationToken,
+        loaded: &mut watch::Receiver<BTreeSet<Lane>>,
+        modules: &mut watch::Receiver<Modules>,
+    ) -> End {
         let shared = Arc::clone(&self.driver.shared);
         info!(ring = shared.settings.ring, member = %self.member.id(), "joining the ring");
         self.driver.ready(Err(format!("joining ring {}", shared.settings.ring)));
@@ -168,7 +174,11 @@ impl<'a> Incarnation<'a> {
                     info!(ring = shared.settings.ring, "leaving the ring");
                     self.step(Input::Leave);
                 }
-                // The driver holds the sender, so this never fails.
+                // The driver holds the senders, so these never fail.
+                Ok(()) = modules.changed() => {
+                    let info = shared.info(modules.borrow_and_update().clone());
+                    self.step(Input::Describes(info));
+                }
                 Ok(()) = loaded.changed() => {
                     let lanes = loaded.borrow_and_update().clone();
                     self.step(Input::Loads(lanes));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use polyreme_ownership::{KeyBy, Lane, SlotCount};
+use polyreme_ownership::{KeyBy, Lane, ModuleInfo, SlotCount};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,9 @@ use crate::cache::Caches;
 use crate::ownership::clock::RingClock;
 use crate::ownership::lane::LaneSlots;
 use crate::reconcile::Controller;
+
+/// What this host runs, by controller.
+pub(super) type Modules = BTreeMap<Lane, ModuleInfo>;
 
 /// The controllers by name.
 pub(super) type Handles = BTreeMap<Lane, LaneHandle>;
@@ -34,12 +37,13 @@ pub(super) struct Lanes {
     drained: Arc<Notify>,
     handles: watch::Sender<Arc<Handles>>,
     loaded: watch::Sender<BTreeSet<Lane>>,
+    modules: watch::Sender<Modules>,
 }
 
 impl Lanes {
     pub(super) fn new(slots: SlotCount, key: KeyBy, clock: RingClock, drained: Arc<Notify>) -> Self {
         let (handles, loaded) = (watch::Sender::default(), watch::Sender::default());
-        Self { slots, key, clock, drained, handles, loaded }
+        Self { slots, key, clock, drained, handles, loaded, modules: watch::Sender::default() }
     }
 
     /// The host loads a controller from now on.
@@ -85,6 +89,20 @@ impl Lanes {
     /// What the host loads, followed.
     pub(super) fn loaded(&self) -> watch::Receiver<BTreeSet<Lane>> {
         self.loaded.subscribe()
+    }
+
+    /// What the host runs is to be published.
+    pub(super) fn publish(&self, modules: Modules) {
+        self.modules.send_if_modified(|known| {
+            let is_news = *known != modules;
+            *known = modules;
+            is_news
+        });
+    }
+
+    /// What the host runs, followed.
+    pub(super) fn modules(&self) -> watch::Receiver<Modules> {
+        self.modules.subscribe()
     }
 
     /// Forgets controllers that are not loaded and of which nothing is left; returns their names.

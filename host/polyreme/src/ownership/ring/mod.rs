@@ -14,12 +14,12 @@ mod publish;
 mod recent;
 mod requests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::Client;
 use polyreme_ownership::plan::Placement;
-use polyreme_ownership::{Lane, MemberConfig, MemberId, MemberInfo};
+use polyreme_ownership::{Lane, MemberConfig, MemberId, MemberInfo, ModuleInfo};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ use crate::metrics::RingMetrics;
 use crate::random::HostRandom;
 use crate::reconcile::Controller;
 use driver::Driver;
-use lanes::Lanes;
+use lanes::{Lanes, Modules};
 use polyreme_runtime::Random as _;
 
 /// What a ring is made of.
@@ -141,6 +141,11 @@ impl Ring {
         self.lanes.unload(controller).await;
     }
 
+    /// What this host runs of the ring's controllers, for people.
+    pub fn publish(&self, modules: BTreeMap<Lane, ModuleInfo>) {
+        self.lanes.publish(modules);
+    }
+
     /// The caches of a controller are there: slots may pass the barrier.
     pub fn bind(&self, controller: &Arc<Controller>) {
         if let Some(handle) = self.lanes.get(&controller.name.as_str().into()) {
@@ -164,21 +169,28 @@ impl Ring {
 }
 
 impl Shared {
+    fn info(&self, modules: Modules) -> MemberInfo {
+        let identity = &self.settings.identity;
+        MemberInfo {
+            identity: identity.name.clone(),
+            pod: identity.pod.clone(),
+            namespace: identity.namespace.clone().unwrap_or_default(),
+            zone: identity.zone.clone(),
+            host_version: env!("CARGO_PKG_VERSION").to_owned(),
+            profile: identity.profile.clone(),
+            modules,
+        }
+    }
+
     /// The configuration of a new incarnation.
-    fn member(&self, lanes: BTreeSet<Lane>, knew_generation: Option<u64>) -> MemberConfig {
+    fn member(&self, lanes: BTreeSet<Lane>, modules: Modules, knew_generation: Option<u64>) -> MemberConfig {
         let RingSettings { ring, identity, config, .. } = &self.settings;
         let suffix = format!("{:06x}", HostRandom.number() & 0xff_ffff);
         MemberConfig {
             id: MemberId::from(member_lease(ring, &identity.name, &suffix)),
             lanes,
             weight: config.weight,
-            info: MemberInfo {
-                identity: identity.name.clone(),
-                pod: identity.pod.clone(),
-                namespace: identity.namespace.clone().unwrap_or_default(),
-                zone: identity.zone.clone(),
-                host_version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            info: self.info(modules),
             timing: config.timing,
             slots: config.slots,
             key: config.key,
