@@ -17,6 +17,7 @@ mod faults;
 mod go;
 mod guest;
 mod instances;
+mod interpreted;
 mod limits;
 mod loading;
 mod session;
