@@ -266,6 +266,10 @@ async fn no_reconcile_is_lost_or_fails_when_its_module_is_replaced_in_flight() -
     ensure!(metrics.sum("controller_runtime_reconcile_panics_total", &[]) == 0.0);
     ensure!(metrics.sum("controller_runtime_reconcile_errors_total", &[]) == 0.0);
     // Other scenarios use the server after this one.
-    api.delete_collection(&DeleteParams::background(), &ListParams::default()).await?;
-    Ok(())
+    let names = (0..MANY).map(|number| format!("hello-{number}"));
+    let deletions = names.map(|name| {
+        let api = api.clone();
+        async move { api.delete(&name, &DeleteParams::background()).await.map(drop) }
+    });
+    Ok(stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect::<()>().await?)
 }

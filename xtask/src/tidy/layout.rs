@@ -76,8 +76,9 @@ const ABSENCES: &[Absence] = &[
 
 /// Files of the path of `polyreme run`, which never sees the local API server.
 const RUN_PATH: &str = "host/polyreme/src/";
-/// The one place that may start it.
-const LOCAL_SERVER_COMMANDS: [&str; 2] = ["host/polyreme/src/cli/apiserver", "host/polyreme/src/cli/dev/"];
+/// The places that may use it: two start it, and `polyreme rbac` looks built-in kinds up in its table.
+const LOCAL_SERVER_COMMANDS: [&str; 3] =
+    ["host/polyreme/src/cli/apiserver", "host/polyreme/src/cli/dev/", "host/polyreme/src/cli/rbac"];
 
 pub(crate) fn check(sources: &[Source]) -> Result<Vec<Fault>> {
     let packages = packages()?;

@@ -64,7 +64,7 @@ mod tests {
             ("    burst: 10", "/properties/ownership/properties/rebalance".to_owned()),
             ("  dockerConfig: config.json", "/properties/registries".to_owned()),
             ("- name: web", "/properties/profiles/items".to_owned()),
-            ("- name: website", controller.to_owned()),
+            ("  module: file:website.wasm", controller.to_owned()),
             ("    warm: 2", format!("{controller}/properties/instances/oneOf/1")),
             ("  - apiVersion: v1", format!("{controller}/properties/grants/items")),
             ("  - hosts: [api.example.com]", format!("{controller}/properties/http/items")),

@@ -1,3 +1,5 @@
+//! Manifests and grants in, roles out.
+
 use std::path::Path;
 
 use polyreme_runtime::wit::reconciler::{Manifest, Mapping, Permission, Watch};
