@@ -72,12 +72,13 @@ fn report(output: Output, pinned: &Pinned, written: Option<(PathBuf, usize)>) {
         }
         return;
     }
-    let mut answer = json!({ "reference": pinned.to_string(), "digest": pinned.digest().to_string() });
-    if let Some((file, bytes)) = written {
-        answer["file"] = json!(file);
-        answer["bytes"] = json!(bytes);
-    }
-    print(answer);
+    let (reference, digest) = (pinned.to_string(), pinned.digest().to_string());
+    print(match written {
+        Some((file, bytes)) => {
+            json!({ "reference": reference, "digest": digest, "file": file, "bytes": bytes })
+        }
+        None => json!({ "reference": reference, "digest": digest }),
+    });
 }
 
 #[cfg(test)]

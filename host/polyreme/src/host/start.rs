@@ -61,11 +61,11 @@ pub(super) async fn connect(host: &Arc<Host>, seat: &Seat, loaded: &Arc<Loaded>)
     // What is cached depends on the slots that this host is given.
     seat.share.joined().await;
     let since = Instant::now();
-    let mut watches = vec![open(host, config, &plan.primary).await];
-    let primaries = Arc::clone(&watches[0].cache);
+    let primary = open(host, config, &plan.primary).await;
+    let primaries = Arc::clone(&primary.cache);
     plan.indexes.iter().for_each(|path| primaries.add_index(path));
     let lineage = Arc::new(lineage(&seat.lane, &plan, &primaries));
-    let mut caches = Vec::new();
+    let (mut caches, mut watches) = (Vec::new(), vec![primary]);
     for watch in plan.watches() {
         let watched = open(host, config, watch).await;
         let (queue, role, id) = (Arc::clone(&seat.queue), watch.role.clone(), watch.cache.clone());

@@ -16,6 +16,14 @@ pub(super) enum Scope {
 /// A group, a resource, and names if only these.
 type Target = (String, String, Option<Vec<String>>);
 
+/// What resources have in common that stand in one rule.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Alike<'a> {
+    group: &'a str,
+    names: Option<&'a [String]>,
+    verbs: Vec<&'a str>,
+}
+
 /// See the module's story.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rules {
@@ -58,23 +66,23 @@ impl Rules {
 }
 
 fn written(targets: &BTreeMap<Target, BTreeSet<&'static str>>) -> Vec<PolicyRule> {
-    let mut alike: BTreeMap<(&String, &Option<Vec<String>>, Vec<&str>), Vec<String>> = BTreeMap::new();
+    let mut alike: BTreeMap<Alike<'_>, Vec<String>> = BTreeMap::new();
     for ((group, resource, names), verbs) in targets {
         let all_names = targets.get(&(group.clone(), resource.clone(), None));
         let covered = |verb: &&&str| names.is_some() && all_names.is_some_and(|all| all.contains(*verb));
         let verbs: Vec<&str> = verbs.iter().filter(|verb| !covered(verb)).copied().collect();
         if !verbs.is_empty() {
-            alike.entry((group, names, in_order(verbs))).or_default().push(resource.clone());
+            let key = Alike { group, names: names.as_deref(), verbs: in_order(verbs) };
+            alike.entry(key).or_default().push(resource.clone());
         }
     }
-    let rule =
-        |((group, names, verbs), resources): ((&String, &Option<Vec<String>>, Vec<&str>), _)| PolicyRule {
-            api_groups: Some(vec![group.clone()]),
-            resources: Some(resources),
-            resource_names: names.clone(),
-            verbs: verbs.into_iter().map(str::to_owned).collect(),
-            ..PolicyRule::default()
-        };
+    let rule = |(Alike { group, names, verbs }, resources): (Alike<'_>, Vec<String>)| PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(resources),
+        resource_names: names.map(<[String]>::to_vec),
+        verbs: verbs.into_iter().map(str::to_owned).collect(),
+        ..PolicyRule::default()
+    };
     alike.into_iter().map(rule).collect()
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn json(ctx: &Context, input: &Value) -> Result<Value, Error> {
     let request = HttpRequest::post(at(input, "/echo")?).json(&json!({ "text": "grüße, 世界 🚣" }))?;
     let response = ctx.http(&request)?.success()?;
     let echoed: Value = response.json()?;
-    Ok(json!({ "type": response.header("content-type"), "text": echoed["text"] }))
+    Ok(json!({ "type": response.header("content-type"), "text": echoed.get("text") }))
 }
 
 pub(crate) fn statuses(ctx: &Context, input: &Value) -> Result<Value, Error> {

@@ -151,17 +151,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_unloaded_is_gone_only_when_nothing_of_it_is_left() {
-        let lanes = Arc::new(lanes());
+        let lanes = lanes();
         lanes.load("website");
-        let unloading = tokio::spawn({
-            let lanes = Arc::clone(&lanes);
-            async move { lanes.unload("website").await }
-        });
-        lanes.loaded().wait_for(BTreeSet::is_empty).await.unwrap();
-        assert!(lanes.forget(|_| true).is_empty());
-        assert!(lanes.get(&"website".into()).is_some());
-        assert_eq!(lanes.forget(|_| false), [Lane::from("website")]);
-        unloading.await.unwrap();
+        let mut loaded = lanes.loaded();
+        let driver = async {
+            loaded.wait_for(BTreeSet::is_empty).await.unwrap();
+            assert!(lanes.forget(|_| true).is_empty());
+            assert!(lanes.get(&"website".into()).is_some());
+            assert_eq!(lanes.forget(|_| false), [Lane::from("website")]);
+        };
+        tokio::join!(lanes.unload("website"), driver);
         assert!(lanes.all().is_empty());
     }
 
