@@ -1,4 +1,7 @@
 //! Memory of a process, as Linux counts it.
+//!
+//! From `smaps_rollup`, which looks at every page: `status` is off by up to 64 pages for each CPU, which is much
+//! of a small process. Only the peak is nowhere else.
 
 use std::fs;
 
@@ -42,8 +45,8 @@ impl Memory {
 
     fn parse(status: &str, rollup: &str) -> Result<Self> {
         Ok(Self {
-            resident: field(status, "VmRSS")?,
-            anonymous: field(status, "RssAnon")?,
+            resident: field(rollup, "Rss")?,
+            anonymous: field(rollup, "Anonymous")?,
             peak: field(status, "VmHWM")?,
             proportional: field(rollup, "Pss")?,
         })
@@ -66,7 +69,7 @@ mod tests {
     fn a_process_has_memory_of_each_sort() {
         let memory = Memory::of(std::process::id()).unwrap();
         assert!(memory.anonymous > 0 && memory.anonymous < memory.resident, "{memory:?}");
-        assert!(memory.proportional <= memory.resident && memory.resident <= memory.peak, "{memory:?}");
+        assert!(memory.proportional <= memory.resident && memory.peak > memory.anonymous, "{memory:?}");
     }
 
     #[test]

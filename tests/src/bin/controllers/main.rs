@@ -146,6 +146,7 @@ impl<'a> Bench<'a> {
         eprintln!("leaving it alone");
         let requests = async |host: &Host| Ok::<_, anyhow::Error>(requests(&host.metrics().await?));
         let time = Duration::from_secs(self.options.rest_seconds);
+        for_a_while(time).await;
         let before = requests(host).await?;
         for_a_while(time).await;
         let sent = requests(host).await? - before;
