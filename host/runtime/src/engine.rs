@@ -33,8 +33,8 @@ const KEEP_RESIDENT_BYTES_WITHOUT_SCAN: usize = 128 << 10;
 /// Memory of a used table that stays mapped: 8192 functions, more than most guests have.
 /// Giving it back after each call and faulting it in again costs about 5 µs.
 const KEEP_TABLE_RESIDENT_BYTES: usize = 64 << 10;
-/// Places that are free and keep the module they had last. A module needs as many as it has calls at once,
-/// and gets them from the others in microseconds; with hundreds of modules each would keep some for good.
+/// Places that are free and keep the module they had last. More are taken over
+/// from other modules, which maps their image anew; with hundreds of modules each would keep some for good.
 const KEPT_PLACES: u32 = 32;
 /// Core modules of one component; CPython with its libraries has about 20.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;

@@ -27,7 +27,7 @@ use crate::queue::Queue;
 /// First and longest wait before what could not be loaded is tried again although nothing changed.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
-/// Modules whose code is given back at one look, each of which takes the kernel some 100 µs.
+/// Modules whose code is given back at one look, each of which takes the kernel some 200 µs.
 const RELEASES_AT_ONCE: usize = 10;
 
 /// See the module's story.
