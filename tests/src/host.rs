@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use crate::environment::polyreme_binary;
 use crate::eventually::eventually;
 use crate::in_process::free_port;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::server::{Kind, Server};
 
@@ -282,10 +283,16 @@ impl Host {
     /// # Errors
     /// When it has ended, or this is not Linux.
     pub fn memory(&mut self) -> Result<Memory> {
+        Memory::of(self.process_id()?)
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// With the end of its log when it has ended.
+    pub fn process_id(&mut self) -> Result<u32> {
         self.process.expect_running()?;
-        let process = self.process.child.id().context("it has no process id")?;
-        let status = fs::read_to_string(format!("/proc/{process}/status"));
-        Memory::parse(&status.context("failed to read the memory of a host from /proc")?)
+        self.process.child.id().context("it has no process id")
     }
 
     /// What its readiness probe answers now.
@@ -352,33 +359,6 @@ impl Host {
     /// When it does not.
     pub async fn exit(&mut self) -> Result<ExitStatus> {
         self.process.exit().await
-    }
-}
-
-/// Memory of a process, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Resident, the program's own code included.
-    pub resident: u64,
-    /// Resident without files: heap, stacks, instances.
-    pub anonymous: u64,
-    /// The most that was ever resident.
-    pub peak: u64,
-}
-
-impl Memory {
-    /// Reads `/proc/PID/status`.
-    fn parse(status: &str) -> Result<Self> {
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let value = line
-                .and_then(|line| line.trim().strip_suffix(" kB"))
-                .with_context(|| format!("no {name}"))?;
-            Ok::<_, anyhow::Error>(
-                value.parse::<u64>().with_context(|| format!("{name} is {value:?}"))? * 1_024,
-            )
-        };
-        Ok(Self { resident: field("VmRSS")?, anonymous: field("RssAnon")?, peak: field("VmHWM")? })
     }
 }
 

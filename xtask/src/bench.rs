@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::guests::{self, cargo};
+use crate::kube::{self, Cluster};
 use crate::{paths, process};
 
 #[derive(Args)]
@@ -37,6 +38,8 @@ enum Program {
     Example { package: &'static str, example: &'static str, given: Given },
     /// A program of the tests crate that starts hosts.
     Hosts(&'static str),
+    /// The same, on a real API server that is started for it.
+    Cluster(&'static str),
 }
 
 /// What is built for an example and named on its command line.
@@ -86,6 +89,11 @@ const BENCHES: &[Bench] = &[
         program: Program::Hosts("polyreme-bench-memory"),
     },
     Bench {
+        name: "controllers",
+        about: "100 controllers in one host beside native processes: start, memory, changes",
+        program: Program::Cluster("polyreme-bench-controllers"),
+    },
+    Bench {
         name: "vm",
         about: "200 hosts killed at random under examples/vm: machines that were made twice",
         program: Program::Hosts("polyreme-bench-vm"),
@@ -131,8 +139,22 @@ fn start(bench: &Bench, arguments: &[String]) -> Result<()> {
             guests::build_everything()?;
             guests::program(name)
         }
+        Program::Cluster(name) => return run_on_cluster(bench.name, name, arguments),
     };
     process::run(bench.name, command.args(arguments))
+}
+
+fn run_on_cluster(bench: &str, program: &str, arguments: &[String]) -> Result<()> {
+    let binaries = kube::ensure_binaries()?;
+    guests::build_everything()?;
+    let cluster = Cluster::start(&binaries)?;
+    let mut command = guests::program(program);
+    command
+        .args(arguments)
+        .env("POLYREME_TEST_SERVER", "real")
+        .env("POLYREME_TEST_KUBECONFIG", cluster.kubeconfig())
+        .env("POLYREME_TEST_APISERVER_PIDFILE", cluster.pid_file());
+    process::run(bench, &mut command)
 }
 
 fn give(given: Given, command: &mut Command) -> Result<()> {
@@ -159,7 +181,7 @@ fn find(name: &str) -> Result<&'static Bench> {
 }
 
 fn list() -> String {
-    BENCHES.iter().map(|bench| format!("    {:<10} {}\n", bench.name, bench.about)).collect()
+    BENCHES.iter().map(|bench| format!("    {:<11} {}\n", bench.name, bench.about)).collect()
 }
 
 fn component(name: &str) -> Result<PathBuf> {

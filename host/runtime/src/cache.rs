@@ -21,9 +21,9 @@ use tempfile::NamedTempFile;
 /// The folder made inside the one configured, so that its mode is ours to set.
 const FOLDER: &str = "compiled";
 const EXTENSION: &str = "cwasm";
-/// Entries that are kept; the least recently used go first. Several versions of the 32
-/// controllers that one host is sized for.
-const MAX_ENTRIES: usize = 128;
+/// Entries that are kept; the least recently used go first. Several versions of 100 controllers: with fewer
+/// entries than controllers a host would compile all of them at every start.
+const MAX_ENTRIES: usize = 512;
 
 /// Why a folder cannot hold compiled code.
 #[derive(Debug, thiserror::Error)]

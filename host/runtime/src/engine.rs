@@ -33,6 +33,9 @@ const KEEP_RESIDENT_BYTES_WITHOUT_SCAN: usize = 128 << 10;
 /// Memory of a used table that stays mapped: 8192 functions, more than most guests have.
 /// Giving it back after each call and faulting it in again costs about 5 µs.
 const KEEP_TABLE_RESIDENT_BYTES: usize = 64 << 10;
+/// Places that are free and keep the module they had last. More are taken over
+/// from other modules, which maps their image anew; with hundreds of modules each would keep some for good.
+const KEPT_PLACES: u32 = 32;
 /// Core modules of one component; CPython with its libraries has about 20.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 /// Tables of one component: one per core module at most.
@@ -195,6 +198,8 @@ fn settings(places: u32) -> Config {
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(places)))
         .memory_init_cow(true)
         .epoch_interruption(true)
+        // Only native debuggers read it, and each module would have it in memory.
+        .native_unwind_info(false)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(CALL_STACK_BYTES);
     config
@@ -216,7 +221,7 @@ fn pool(places: u32) -> PoolingAllocationConfig {
         .max_tables_per_component(TABLES_PER_COMPONENT)
         .table_elements(TABLE_ELEMENTS)
         .total_stacks(places)
-        .max_unused_warm_slots(places)
+        .max_unused_warm_slots(KEPT_PLACES)
         .linear_memory_keep_resident(keep_resident)
         .table_keep_resident(KEEP_TABLE_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);

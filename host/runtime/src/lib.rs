@@ -50,6 +50,7 @@ mod linked;
 mod load;
 mod memory;
 mod module;
+mod residency;
 mod session;
 mod ticker;
 mod usage;

@@ -4,6 +4,8 @@
 //! compare all their types, also of the export that is not called. Here their places are
 //! found once, when a module is loaded, and a call looks at its own export alone.
 
+use std::ops::Range;
+
 use wasmtime::Store;
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc,
@@ -50,6 +52,11 @@ impl Linked {
     /// Makes an instance; what it returns can be called as long as its store lives.
     pub(crate) async fn start(&self, store: &mut Store<Call>) -> wasmtime::Result<Reconcile> {
         self.instantiate(store, &self.reconcile).await
+    }
+
+    /// Where its code is.
+    pub(crate) fn code(&self) -> Range<*const u8> {
+        self.instance.component().image_range()
     }
 
     async fn instantiate<Params, Results>(

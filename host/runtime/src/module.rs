@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use wasmtime::Store;
 
 use crate::call::Call;
@@ -17,6 +18,7 @@ use crate::fault::{CallError, FaultKind, classify, guest_fault};
 use crate::instances::{InstanceCounters, Instances, NoRoom, WarmPool};
 use crate::limits::Limits;
 use crate::linked::{Linked, Reconcile};
+use crate::residency::{self, Residency};
 use crate::session::Session;
 use crate::usage::CallStats;
 use crate::wit::reconciler::{Action, Failure, Manifest, Request};
@@ -34,12 +36,14 @@ struct Inner {
     digest: String,
     limits: Arc<Limits>,
     linked: Linked,
+    residency: Residency,
     engine: Engine,
 }
 
 impl Module {
     pub(crate) fn new(name: &str, digest: String, limits: Limits, linked: Linked, engine: Engine) -> Self {
-        let inner = Inner { name: name.into(), digest, limits: Arc::new(limits), linked, engine };
+        let (name, limits, residency) = (name.into(), Arc::new(limits), Residency::default());
+        let inner = Inner { name, digest, limits, linked, residency, engine };
         Self { inner: Arc::new(inner), warm: None, counters: Arc::default() }
     }
 
@@ -97,8 +101,19 @@ impl Module {
         Arc::clone(&self.counters)
     }
 
+    /// Gives the memory of its code back to the system when nobody called it for half a minute; the next
+    /// call reads it from the disk again. Says whether it did. To be called now and then.
+    pub fn release_idle_code(&self) -> bool {
+        let is_due = self.inner.residency.is_due(Instant::now());
+        if is_due {
+            residency::give_back(&self.inner.linked.code());
+        }
+        is_due
+    }
+
     /// Asks what the module is, in a fresh instance; see [`Session::for_describe`].
     pub async fn describe(&self, session: Session) -> Result<Manifest, CallError> {
+        self.inner.residency.called();
         let mut attempt = self.attempt("describe", session).await;
         let linked = &self.inner.linked;
         let answer = attempt.within_deadline(async |attempt| linked.describe(&mut attempt.store).await).await;
@@ -114,6 +129,7 @@ impl Module {
         request: Request,
         session: Session,
     ) -> Result<(Result<Action, Failure>, CallStats), CallError> {
+        self.inner.residency.called();
         let mut attempt = match self.warm.as_ref().and_then(|pool| pool.take()) {
             Some(mut kept) => {
                 kept.begin(session);
