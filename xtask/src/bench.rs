@@ -86,6 +86,11 @@ const BENCHES: &[Bench] = &[
         program: Program::Hosts("polyreme-bench-memory"),
     },
     Bench {
+        name: "hostile",
+        about: "what becomes of hostile guests, and how long the reconciles of their neighbour take meanwhile",
+        program: Program::Hosts("polyreme-bench-hostile"),
+    },
+    Bench {
         name: "vm",
         about: "200 hosts killed at random under examples/vm: machines that were made twice",
         program: Program::Hosts("polyreme-bench-vm"),

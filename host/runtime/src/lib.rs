@@ -52,6 +52,7 @@ mod memory;
 mod module;
 mod session;
 mod ticker;
+mod turns;
 mod usage;
 pub mod wit;
 

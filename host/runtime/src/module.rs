@@ -18,6 +18,7 @@ use crate::instances::{InstanceCounters, Instances, NoRoom, WarmPool};
 use crate::limits::Limits;
 use crate::linked::{Linked, Reconcile};
 use crate::session::Session;
+use crate::turns::Line;
 use crate::usage::CallStats;
 use crate::wit::reconciler::{Action, Failure, Manifest, Request};
 
@@ -34,12 +35,14 @@ struct Inner {
     digest: String,
     limits: Arc<Limits>,
     linked: Linked,
+    line: Line,
     engine: Engine,
 }
 
 impl Module {
     pub(crate) fn new(name: &str, digest: String, limits: Limits, linked: Linked, engine: Engine) -> Self {
-        let inner = Inner { name: name.into(), digest, limits: Arc::new(limits), linked, engine };
+        let line = engine.line();
+        let inner = Inner { name: name.into(), digest, limits: Arc::new(limits), linked, line, engine };
         Self { inner: Arc::new(inner), warm: None, counters: Arc::default() }
     }
 
@@ -140,7 +143,8 @@ impl Module {
 
     async fn attempt(&self, export: &'static str, session: Session) -> Attempt {
         let place = self.inner.engine.place().await;
-        let call = Call::new(Arc::clone(&self.inner.name), session, Arc::clone(&self.inner.limits));
+        let Inner { name, limits, line, .. } = &*self.inner;
+        let call = Call::new(Arc::clone(name), session, Arc::clone(limits), line.clone());
         let store = call.into_store(self.inner.engine.wasmtime());
         Attempt { export, store, reconcile: None, reconciles: 0, _place: place }
     }
