@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 
-use crate::call::Call;
+use crate::call::{Call, PayloadTooLarge};
 use crate::engine::Engine;
 use crate::fault::{CallError, FaultKind, classify, guest_fault};
 use crate::instances::{InstanceCounters, Instances, NoRoom, WarmPool};
@@ -192,7 +192,14 @@ impl Attempt {
         };
         self.reconcile = Some(reconcile);
         self.reconciles += 1;
-        Ok(reconcile.call_async(&mut self.store, (request,)).await?.0)
+        let verdict = reconcile.call_async(&mut self.store, (request,)).await?.0;
+        // What wasmtime refuses to copy begins at twice the limit.
+        if let Err(Failure::Retry(text) | Failure::Terminal(text)) = &verdict
+            && text.len() > self.store.data().limits.payload_bytes as usize
+        {
+            return Err(PayloadTooLarge.into());
+        }
+        Ok(verdict)
     }
 
     async fn within_deadline<T>(
