@@ -11,7 +11,8 @@ type Kind = wire.Kind
 // objects of the kinds it Owns that carry a controller owner reference to the object under reconcile.
 // Everything else must be asked for here and granted in the host's configuration.
 type Manifest struct {
-	// Name is a DNS label: the default field manager and the controller label of metrics.
+	// Name is a DNS label, for people and logs. The field manager and the controller label of metrics are the
+	// controller's name in the host's configuration.
 	Name string
 	// Version is the module's, for people and logs.
 	Version string

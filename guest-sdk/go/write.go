@@ -20,7 +20,8 @@ func Subresource(name string) WriteOption {
 	return func(options *wire.WriteOptions) { options.Subresource = name }
 }
 
-// FieldManager writes as another manager than the controller's name.
+// FieldManager writes as another manager than the controller's name. It must begin with that name, as the
+// host's configuration has it, and a slash.
 func FieldManager(name string) WriteOption {
 	return func(options *wire.WriteOptions) { options.FieldManager = name }
 }

@@ -94,6 +94,11 @@ const BENCHES: &[Bench] = &[
         program: Program::Cluster("polyreme-bench-controllers"),
     },
     Bench {
+        name: "hostile",
+        about: "what becomes of hostile guests, and how long the reconciles of their neighbour take meanwhile",
+        program: Program::Hosts("polyreme-bench-hostile"),
+    },
+    Bench {
         name: "vm",
         about: "200 hosts killed at random under examples/vm: machines that were made twice",
         program: Program::Hosts("polyreme-bench-vm"),

@@ -59,7 +59,7 @@ export type Stored<T extends KubeObject = KubeObject> = T & {
 export interface WriteOptions {
   /** `status`, `scale`, or absent for the object itself. */
   subresource?: string | null;
-  /** Default: the controller's name. */
+  /** Default: the controller's name in the host's configuration; any other must begin with it and `/`. */
   fieldManager?: string | null;
   /** Apply only: take over fields that another manager owns. */
   force?: boolean;
@@ -217,7 +217,7 @@ export interface Permission {
 }
 
 export interface Definition<Primary extends KubeObject = KubeObject> {
-  /** A DNS label: the default field manager, and the `controller` label of metrics. */
+  /** A DNS label, for people and logs; the field manager is the controller's name in the host's configuration. */
   name: string;
   /** The kind whose objects are reconciled. */
   primary: Kind;

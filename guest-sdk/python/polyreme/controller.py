@@ -94,7 +94,8 @@ class Controller:
     ...     ctx.apply(hello.child(kinds.CONFIG_MAP, hello.name, data={"greeting": greeting}))
     """
 
-    #: A DNS label: the default field manager, and the ``controller`` label of metrics.
+    #: A DNS label, for people and logs. The field manager and the ``controller`` label of metrics are the
+    #: controller's name in the host's configuration.
     name: str
     primary: Kind
     #: Of the module; for people and logs.

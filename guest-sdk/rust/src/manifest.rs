@@ -38,8 +38,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// A controller called `name`: a DNS label, the default field manager and the
-    /// `controller` label of its metrics. Its version is that of its crate.
+    /// A controller called `name`: a DNS label, for people and logs. (Its field manager and the
+    /// `controller` label of its metrics are its name in the host's configuration.) Its version is that of
+    /// its crate.
     pub fn new(name: &str) -> Self {
         Self {
             contract: contract::Manifest {

@@ -10,6 +10,9 @@ use std::fmt;
 
 use polyreme_runtime::wit::log::Level;
 
+/// Bytes of a verdict that are logged: a long error with its causes.
+const MAX_VERDICT_BYTES: usize = 8 << 10;
+
 /// Where the log lines of one call go.
 ///
 /// # Example
@@ -62,6 +65,12 @@ impl fmt::Display for Line<'_> {
     }
 }
 
+/// What a guest says of its reconcile, as it goes into the host's own log line: on one line, and cut where no
+/// person reads on, because no quota of lines counts it.
+pub(crate) fn verdict(text: &str) -> Cow<'_, str> {
+    one_line(text.get(..text.floor_char_boundary(MAX_VERDICT_BYTES)).unwrap_or(text))
+}
+
 /// Control characters escaped, as a guest must not forge lines or move the cursor.
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
@@ -78,6 +87,12 @@ fn escaped(c: char) -> Box<dyn Iterator<Item = char>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verdict_is_one_line_and_cut() {
+        assert_eq!(verdict("no\nINFO forged"), "no\\nINFO forged");
+        assert_eq!(verdict(&"ä".repeat(MAX_VERDICT_BYTES)).len(), MAX_VERDICT_BYTES);
+    }
 
     #[test]
     fn a_line_stays_one_line() {

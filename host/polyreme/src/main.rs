@@ -8,6 +8,7 @@
 
 mod cli;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use cli::{Cli, Failure};
 
 /// How long threads that compile modules may hold up the end of the process.
 const THREADS_GRACE: Duration = Duration::from_millis(200);
+
+/// Where there is one CPU, a module that computes for long must not have the only thread: of two, one is left,
+/// and the kernel divides the CPU between them.
+const MIN_THREADS: usize = 2;
 
 /// Exit code after a panic, as Rust's own.
 const PANICKED: i32 = 101;
@@ -38,7 +43,9 @@ fn start(cli: Cli) -> Result<(), Failure> {
     // The only TLS provider that is built in. The call fails when there is one already,
     // which is as good.
     _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| {
+    let cpus = std::thread::available_parallelism().map_or(MIN_THREADS, NonZero::get);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(cpus.max(MIN_THREADS)).enable_all().build().map_err(|error| {
         Failure::failed(anyhow::Error::new(error).context("failed to start the async runtime"))
     })?;
     let outcome = runtime.block_on(cli.run());

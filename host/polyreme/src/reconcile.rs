@@ -21,7 +21,7 @@ use tracing::{Instrument, debug, error, info_span, warn};
 use crate::api::{ControllerApi, ReconcileApi};
 use crate::cache::Cache;
 use crate::guest_http::ReconcileHttp;
-use crate::guest_log::GuestLog;
+use crate::guest_log::{self, GuestLog};
 use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
 use crate::object::{Kind, Object, ObjectKey};
 use crate::ownership::{LaneSlots, Permit, Refused, ShardLabels};
@@ -265,15 +265,16 @@ impl Controller {
                 (ReconcileResult::RequeueAfter, Outcome::After(delay))
             }
             Ok((Err(Failure::Retry(why)), _)) => {
-                warn!("reconcile failed, to be retried: {why}");
+                warn!("reconcile failed, to be retried: {}", guest_log::verdict(why));
                 (ReconcileResult::Error, Outcome::Backoff)
             }
             Ok((Err(Failure::Terminal(why)), _)) => {
+                let why = guest_log::verdict(why);
                 error!("reconcile failed, not to be retried until the object changes: {why}");
                 (ReconcileResult::TerminalError, Outcome::Forget)
             }
             Err(failure) => {
-                error!("{failure}");
+                error!("{}", guest_log::verdict(&failure.to_string()));
                 (self.count_fault(failure), Outcome::Backoff)
             }
         }

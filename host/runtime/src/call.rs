@@ -9,6 +9,7 @@ use crate::capabilities::log::LogQuota;
 use crate::limits::Limits;
 use crate::memory::MemoryLimiter;
 use crate::session::Session;
+use crate::turns::{AT_ONCE, Line};
 use crate::usage::Usage;
 use crate::wit::types::{Error, Reason};
 
@@ -33,16 +34,18 @@ pub(crate) struct Call {
     pub(crate) usage: Arc<Usage>,
     pub(crate) memory: MemoryLimiter,
     pub(crate) log_quota: LogQuota,
+    pub(crate) line: Line,
     pub(crate) last_error: Option<String>,
 }
 
 impl Call {
-    pub(crate) fn new(module: Arc<str>, session: Session, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(module: Arc<str>, session: Session, limits: Arc<Limits>, line: Line) -> Self {
         let usage = Arc::new(Usage::default());
         Self {
             memory: MemoryLimiter::new(limits.memory_bytes, Arc::clone(&usage)),
             log_quota: LogQuota::new(limits.log_lines, limits.log_bytes),
             last_error: None,
+            line,
             module,
             session,
             limits,
@@ -72,16 +75,20 @@ impl Call {
         store
     }
 
-    /// Runs in the middle of the guest when the epoch has moved: lets other tasks run,
-    /// or ends the guest when its CPU time is used up.
+    /// Runs in the middle of the guest when the epoch has moved: lets other tasks run, and a guest
+    /// that computes for long wait for its turn, or ends the guest when its CPU time is used up.
     fn on_tick(&self) -> wasmtime::Result<UpdateDeadline> {
         self.usage.leave_at_tick();
         if self.usage.cpu_time() >= self.limits.cpu_time {
             return Err(CpuTimeUsedUp.into());
         }
         let usage = Arc::clone(&self.usage);
+        let line = (usage.cpu_time() >= AT_ONCE).then(|| self.line.clone());
         let give_way = async move {
             tokio::task::yield_now().await;
+            if let Some(line) = line {
+                usage.wait_for_turn(&line).await;
+            }
             usage.enter();
         };
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way)))

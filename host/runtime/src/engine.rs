@@ -19,6 +19,7 @@ use crate::call::Call;
 use crate::contract;
 use crate::memory::TABLE_ELEMENTS;
 use crate::ticker::Ticker;
+use crate::turns::{Line, Turns};
 
 /// Native stack for guest code. Recursive JSON of a few thousand levels fits.
 const WASM_STACK_BYTES: usize = 1 << 20;
@@ -116,6 +117,7 @@ pub(crate) struct Inner {
     pub(crate) compiling: Arc<Semaphore>,
     places: Arc<Semaphore>,
     max_instances: u32,
+    turns: Turns,
     /// Places set aside for idle instances.
     reserved: Mutex<u32>,
     _ticker: Option<Ticker>,
@@ -142,6 +144,7 @@ impl Engine {
                 compiling: Arc::new(Semaphore::new(1)),
                 places: Arc::new(Semaphore::new(places as usize)),
                 max_instances: places,
+                turns: Turns::new(long_calls()),
                 reserved: Mutex::new(0),
                 _ticker: ticker,
             }),
@@ -166,6 +169,11 @@ impl Engine {
         &self.inner.wasmtime
     }
 
+    /// Where calls of another module wait for their turns.
+    pub(crate) fn line(&self) -> Line {
+        self.inner.turns.line()
+    }
+
     /// Waits for a place among the live instances.
     pub(crate) async fn place(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.inner.places)
@@ -185,6 +193,12 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         *self.engine.reserved.lock() -= self.places;
     }
+}
+
+/// Calls that compute for long at a time: one CPU is left for everything else. How many there are is told as
+/// tokio is told it for its workers.
+fn long_calls() -> usize {
+    std::thread::available_parallelism().map_or(1, |cpus| cpus.get().saturating_sub(1))
 }
 
 fn open_cache(path: &Path) -> Result<CodeCache, EngineError> {

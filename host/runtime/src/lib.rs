@@ -53,6 +53,7 @@ mod module;
 mod residency;
 mod session;
 mod ticker;
+mod turns;
 mod usage;
 pub mod wit;
 

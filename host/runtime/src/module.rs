@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use wasmtime::Store;
 
-use crate::call::Call;
+use crate::call::{Call, PayloadTooLarge};
 use crate::engine::Engine;
 use crate::fault::{CallError, FaultKind, classify, guest_fault};
 use crate::instances::{InstanceCounters, Instances, NoRoom, WarmPool};
@@ -20,6 +20,7 @@ use crate::limits::Limits;
 use crate::linked::{Linked, Reconcile};
 use crate::residency::{self, Residency};
 use crate::session::Session;
+use crate::turns::Line;
 use crate::usage::CallStats;
 use crate::wit::reconciler::{Action, Failure, Manifest, Request};
 
@@ -37,13 +38,15 @@ struct Inner {
     limits: Arc<Limits>,
     linked: Linked,
     residency: Residency,
+    line: Line,
     engine: Engine,
 }
 
 impl Module {
     pub(crate) fn new(name: &str, digest: String, limits: Limits, linked: Linked, engine: Engine) -> Self {
+        let line = engine.line();
         let (name, limits, residency) = (name.into(), Arc::new(limits), Residency::default());
-        let inner = Inner { name, digest, limits, linked, residency, engine };
+        let inner = Inner { name, digest, limits, linked, residency, line, engine };
         Self { inner: Arc::new(inner), warm: None, counters: Arc::default() }
     }
 
@@ -156,7 +159,8 @@ impl Module {
 
     async fn attempt(&self, export: &'static str, session: Session) -> Attempt {
         let place = self.inner.engine.place().await;
-        let call = Call::new(Arc::clone(&self.inner.name), session, Arc::clone(&self.inner.limits));
+        let Inner { name, limits, line, .. } = &*self.inner;
+        let call = Call::new(Arc::clone(name), session, Arc::clone(limits), line.clone());
         let store = call.into_store(self.inner.engine.wasmtime());
         Attempt { export, store, reconcile: None, reconciles: 0, _place: place }
     }
@@ -204,7 +208,14 @@ impl Attempt {
         };
         self.reconcile = Some(reconcile);
         self.reconciles += 1;
-        Ok(reconcile.call_async(&mut self.store, (request,)).await?.0)
+        let verdict = reconcile.call_async(&mut self.store, (request,)).await?.0;
+        // What wasmtime refuses to copy begins at twice the limit.
+        if let Err(Failure::Retry(text) | Failure::Terminal(text)) = &verdict
+            && text.len() > self.store.data().limits.payload_bytes as usize
+        {
+            return Err(PayloadTooLarge.into());
+        }
+        Ok(verdict)
     }
 
     async fn within_deadline<T>(

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::ticker::TICK;
+use crate::turns::{Line, Turn};
 
 /// What one call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +57,12 @@ pub(crate) struct Usage {
     pub(crate) log_lines: AtomicU32,
     pub(crate) log_lines_dropped: AtomicU32,
     pending: Mutex<Option<&'static str>>,
+    /// The right to compute on; given back where the guest stops running.
+    turn: Mutex<Option<Turn>>,
 }
+
+/// What a wall deadline reports while a call waits for its turn.
+const A_TURN: &str = "a turn on the CPU";
 
 impl Usage {
     /// The guest runs on this thread from now on.
@@ -64,8 +70,8 @@ impl Usage {
         self.entered_at_nanos.store(self.clock_nanos(), Ordering::Relaxed);
     }
 
-    /// The guest stopped running; must be called on the thread of [`Usage::enter`].
-    /// Does nothing when the guest was not running.
+    /// The guest stopped running, and gives its turn back; must be called on the thread of [`Usage::enter`].
+    /// Charges nothing when the guest was not running.
     pub(crate) fn leave(&self) {
         let entered = self.entered_at_nanos.swap(NOT_RUNNING, Ordering::Relaxed);
         if entered != NOT_RUNNING {
@@ -73,12 +79,21 @@ impl Usage {
             let most = if self.outlived_a_tick() { u64::MAX } else { nanos(TICK) };
             self.cpu_nanos.fetch_add(ran.min(most), Ordering::Relaxed);
         }
+        *self.turn.lock() = None;
     }
 
     /// [`Usage::leave`] at a tick: from the next [`Usage::enter`] on the CPU clock counts.
     pub(crate) fn leave_at_tick(&self) {
         self.leave();
         self.by_cpu_clock.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits, with the guest's CPU clock stopped, until it is the guest's turn to compute on.
+    pub(crate) async fn wait_for_turn(&self, line: &Line) {
+        *self.pending.lock() = Some(A_TURN);
+        let turn = line.turn().await;
+        *self.pending.lock() = None;
+        *self.turn.lock() = Some(turn);
     }
 
     fn outlived_a_tick(&self) -> bool {
@@ -135,6 +150,7 @@ impl Default for Usage {
             log_lines: AtomicU32::new(0),
             log_lines_dropped: AtomicU32::new(0),
             pending: Mutex::new(None),
+            turn: Mutex::new(None),
         }
     }
 }

@@ -125,10 +125,11 @@ impl Gate {
         let mut left = WRITE_ATTEMPTS;
         let result = loop {
             let shared = Arc::clone(&self.api.shared);
-            let place = shared.in_flight.acquire().await;
-            if guest.is_closed() {
-                return;
-            }
+            let place = tokio::select! {
+                biased;
+                () = guest.closed() => return,
+                place = shared.requests.admit() => place,
+            };
             let mut flight = match self.launch() {
                 Ok(flight) => flight,
                 Err(refused) => break Err(refused),

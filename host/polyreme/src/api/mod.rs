@@ -11,9 +11,12 @@ mod draft;
 pub mod elide;
 mod error;
 mod gate;
+mod manager;
 mod pin;
+mod rate;
 mod read;
 mod request;
+mod requests;
 pub mod resources;
 mod write;
 
@@ -27,7 +30,6 @@ use polyreme_runtime::wit::kubernetes::{
     DeleteOptions, ListQuery, Page, PatchType, Source, WriteOptions, Written,
 };
 use polyreme_runtime::wit::types::{Error, Kind as WitKind, ObjectRef, Reason};
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::{Caches, Resource, View};
@@ -38,6 +40,7 @@ use crate::ownership::{Permit, Safeguards};
 use crate::permissions::{Access, Decision, Part, Policy, Verb};
 pub(crate) use draft::checked_kind;
 use elide::Applied;
+pub use requests::Requests;
 use resources::Resources;
 
 /// Reads have no ownership to outlive; this is what a reconcile would wait for at most.
@@ -55,12 +58,12 @@ pub struct ControllerApi {
     pub view: View,
     /// What the module may do.
     pub policy: Policy,
-    /// Default field manager: the controller's name.
+    /// The controller's name, and its field manager.
     pub field_manager: String,
     /// What was applied before, by whatever version of the module.
     pub applied: Arc<Applied>,
-    /// `limits.apiCallsInFlight`.
-    pub in_flight: Semaphore,
+    /// How many requests it sends.
+    pub requests: Requests,
     /// Outside servers.
     pub http: Arc<GuestHttp>,
     /// Counts refusals and elided writes.

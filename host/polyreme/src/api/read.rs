@@ -138,7 +138,7 @@ impl ReconcileApi {
     }
 
     async fn ask(&self, request: Request<Vec<u8>>) -> Result<String, Error> {
-        let _place = self.shared.in_flight.acquire().await;
+        let _place = self.shared.requests.admit().await;
         match tokio::time::timeout(READ_TIMEOUT, self.shared.client.request_text(request)).await {
             Ok(answer) => answer.map_err(|failure| error::to_guest(&failure)),
             Err(_) => Err(Error::new(Reason::Timeout, "the API server did not answer within 30 s")),

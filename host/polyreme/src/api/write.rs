@@ -12,7 +12,7 @@ use super::elide::ApplyId;
 use super::gate::{Effect, Known, Outgoing};
 use super::pin::{Payload, Pin};
 use super::request::{Change, Write};
-use super::{ReconcileApi, access, bad_request, gate};
+use super::{ReconcileApi, access, bad_request, gate, manager};
 use crate::cache::{Answer, Resource};
 use crate::object::{Kind, Object, ObjectKey};
 use crate::permissions::{Part, Verb};
@@ -28,6 +28,7 @@ impl ReconcileApi {
         let payload = Payload::Object(object);
         let said = payload.said()?;
         check_form(verb, &draft, &said, &options)?;
+        self.check_manager(verb, &options)?;
         let part =
             draft::part(options.subresource.as_deref(), verb != Verb::Create && draft.finalizers_only)?;
         let known = self.known(&draft.kind, &draft.key, verb, part, Some(&draft)).await?;
@@ -55,6 +56,7 @@ impl ReconcileApi {
         patch: String,
         options: WriteOptions,
     ) -> Result<Written, Error> {
+        self.check_manager(Verb::Patch, &options)?;
         let (kind, key) = draft::reference(&object)?;
         let finalizers_only = draft::patches_only_finalizers(patch_type, &patch)?;
         let part = draft::part(options.subresource.as_deref(), finalizers_only)?;
@@ -101,6 +103,11 @@ impl ReconcileApi {
     ) -> Result<Write, Error> {
         let resource = self.scoped(kind, key).await?;
         Ok(Write::new(change, &resource, key, options, &self.shared.field_manager))
+    }
+
+    fn check_manager(&self, verb: Verb, options: &WriteOptions) -> Result<(), Error> {
+        let checked = manager::check(&self.shared.field_manager, options.field_manager.as_deref());
+        checked.map_err(|why| self.denied(verb.as_str(), why))
     }
 
     async fn scoped(&self, kind: &Kind, key: &ObjectKey) -> Result<Resource, Error> {

@@ -61,6 +61,11 @@ pub const PAYLOAD: Bound<Quantity> = Bound {
 /// workers. 16 keeps one module from filling the connection.
 pub const API_CALLS_IN_FLIGHT: Bound<u32> = Bound { default: 16, min: 1, max: 1_024 };
 
+/// Requests to the API server that one module sends in a second, over all its workers; twice as many at once
+/// after a rest. Far above what controllers need when nothing is wrong (controller-runtime's own default is
+/// 20), so that it stops a loop of writes and not the first look at ten thousand objects.
+pub const API_CALLS_PER_SECOND: Bound<u32> = Bound { default: 1_000, min: 1, max: 100_000 };
+
 /// Host calls of one reconcile. A controller with ten children makes about 20.
 pub const HOST_CALLS: Bound<u32> = Bound { default: 10_000, min: 1, max: 10_000_000 };
 
@@ -87,6 +92,8 @@ pub struct Limits {
     pub payload: Quantity,
     /// Concurrent API requests of all workers (`limits.apiCallsInFlight`).
     pub api_calls_in_flight: u32,
+    /// API requests of all workers in a second (`limits.apiCallsPerSecond`).
+    pub api_calls_per_second: u32,
     /// Concurrent requests to outside servers of all workers (`limits.httpRequestsInFlight`).
     pub http_requests_in_flight: u32,
     /// One request to an outside server (`limits.httpTimeout`).
@@ -128,6 +135,7 @@ impl Default for Limits {
             wall_time: Duration::from_millis(WALL_TIME_MILLIS.default),
             payload: PAYLOAD.default,
             api_calls_in_flight: API_CALLS_IN_FLIGHT.default,
+            api_calls_per_second: API_CALLS_PER_SECOND.default,
             http_requests_in_flight: HTTP_REQUESTS_IN_FLIGHT.default,
             http_timeout: Duration::from_millis(HTTP_TIMEOUT_MILLIS.default),
             host_calls: HOST_CALLS.default,

@@ -33,8 +33,8 @@ pub use http::{
     MIN_PREFIX_V6, Scheme, ServerName,
 };
 pub use limits::{
-    API_CALLS_IN_FLIGHT, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES, Limits, MEMORY, PAYLOAD,
-    WALL_TIME_MILLIS,
+    API_CALLS_IN_FLIGHT, API_CALLS_PER_SECOND, Bound, CPU_TIME_MILLIS, HOST_CALLS, LOG_BYTES, LOG_LINES,
+    Limits, MEMORY, PAYLOAD, WALL_TIME_MILLIS,
 };
 pub use polyreme_sources::Source as ModuleSource;
 

@@ -303,6 +303,8 @@ pub(super) struct RawLimits {
     #[serde(default)]
     pub(super) api_calls_in_flight: Option<Spanned<u32>>,
     #[serde(default)]
+    pub(super) api_calls_per_second: Option<Spanned<u32>>,
+    #[serde(default)]
     pub(super) http_requests_in_flight: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) http_timeout: Option<Spanned<DurationText>>,

@@ -62,7 +62,7 @@ controllers:
     verbs: [get, apply]
     namespaces: [project-foo]
     names: [site]
-  limits: { memory: 32Mi, cpuTime: 500ms, wallTime: 10s, apiCallsInFlight: 4, hostCalls: 100,
+  limits: { memory: 32Mi, cpuTime: 500ms, wallTime: 10s, apiCallsInFlight: 4, apiCallsPerSecond: 50, hostCalls: 100,
             httpRequestsInFlight: 2, httpTimeout: 3s, logLines: 20, logBytes: 4Ki, payload: 1Mi }
   resync: 5m
 ",
@@ -75,9 +75,17 @@ controllers:
     assert_eq!(controller.limits.memory.bytes(), 32 << 20);
     assert_eq!(controller.limits.cpu_time.as_millis(), 500);
     assert_eq!(controller.settings["ingress"]["hosts"][0], "a.example");
+    assert_eq!((controller.limits.api_calls_in_flight, controller.limits.api_calls_per_second), (4, 50));
     assert_eq!((controller.limits.http_requests_in_flight, controller.limits.http_timeout.as_secs()), (2, 3));
     assert_eq!(controller.grants[0].line, Some(12));
     assert_eq!(controller.grants[0].namespaces.as_deref(), Some(&["project-foo".to_owned()][..]));
+}
+
+#[test]
+fn the_hosts_own_name_is_not_a_controllers() {
+    let text = message(&with("workers: 3").replace("name: website", "name: polyreme"));
+    assert!(text.contains("controller name \"polyreme\" is the host's own"), "{text}");
+    assert!(text.contains("another name"), "{text}");
 }
 
 #[test]

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use polyreme_runtime::wit::types::Error as ApiError;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -19,7 +18,7 @@ use super::plan::{Plan, Watch};
 use super::tend::Seat;
 use super::watches::Watched;
 use super::{Host, resync};
-use crate::api::ControllerApi;
+use crate::api::{ControllerApi, Requests};
 use crate::cache::lineage::Lineage;
 use crate::cache::{self, Cache, Health, Resource, View};
 use crate::config::ControllerConfig;
@@ -146,16 +145,15 @@ fn program(
     let Loaded { config, module, manifest, .. } = loaded;
     host.metrics.instances(&config.name, module.instances());
     host.metrics.reloads().runs(&config.name, &manifest.name, &manifest.version, module.digest());
-    let in_flight = usize::try_from(config.limits.api_calls_in_flight).unwrap_or(usize::MAX);
     let api = ControllerApi {
         client: loaded.client.clone().unwrap_or_else(|| host.client.clone()),
         resources: Arc::clone(&host.resources),
         caches: Arc::clone(&host.caches),
         view: View::new(caches.to_vec(), Arc::clone(&host.caches), Arc::clone(&seat.lane)),
         policy: Policy::new(&config.name, Arc::clone(&host.config.path), manifest, config.grants.clone()),
-        field_manager: manifest.name.clone(),
+        field_manager: config.name.clone(),
         applied: Arc::clone(&seat.applied),
-        in_flight: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
+        requests: Requests::new(&config.limits, metrics.clone()),
         http: Arc::new(guest_http(host, config, metrics)),
         metrics: metrics.clone(),
         safeguards: host.safeguards,

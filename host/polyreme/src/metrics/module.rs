@@ -92,6 +92,7 @@ pub(super) struct Families {
     http_seconds: HttpSeconds,
     denied: Family<FunctionLabels, Counter>,
     elided: Family<ControllerLabel, Counter>,
+    api_call_waits: Family<ControllerLabel, Counter>,
     events_dropped: Family<ControllerLabel, Counter>,
 }
 
@@ -106,6 +107,7 @@ impl Families {
             http_seconds: Family::new_with_constructor(http_seconds),
             denied: Family::default(),
             elided: Family::default(),
+            api_call_waits: Family::default(),
             events_dropped: Family::default(),
         };
         families.register_guest(registry);
@@ -133,6 +135,8 @@ impl Families {
         registry.register("polyreme_denied_calls", help, self.denied.clone());
         let help = "Writes that were not sent because the object already was as asked";
         registry.register("polyreme_elided_writes", help, self.elided.clone());
+        let help = "Requests of the module to the API server that waited for limits.apiCallsPerSecond";
+        registry.register("polyreme_api_call_waits", help, self.api_call_waits.clone());
         let help = "Events of the module that were dropped because too many were waiting";
         registry.register("polyreme_events_dropped", help, self.events_dropped.clone());
     }
@@ -153,6 +157,7 @@ impl Families {
             http_seconds: self.http_seconds.clone(),
             denied: self.denied.clone(),
             elided: self.elided.get_or_create_owned(&label),
+            api_call_waits: self.api_call_waits.get_or_create_owned(&label),
             events_dropped: self.events_dropped.get_or_create_owned(&label),
         }
     }
@@ -170,6 +175,7 @@ pub struct ModuleMetrics {
     http_seconds: HttpSeconds,
     denied: Family<FunctionLabels, Counter>,
     elided: Counter,
+    api_call_waits: Counter,
     events_dropped: Counter,
 }
 
@@ -217,6 +223,11 @@ impl ModuleMetrics {
     /// A write was not sent because it would have changed nothing.
     pub fn elided(&self) {
         self.elided.inc();
+    }
+
+    /// A request to the API server waited for `limits.apiCallsPerSecond`.
+    pub fn api_call_waited(&self) {
+        self.api_call_waits.inc();
     }
 
     /// An event was dropped because too many were waiting.

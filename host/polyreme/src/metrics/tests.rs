@@ -87,6 +87,7 @@ fn every_name_that_dashboards_know_comes_out_exactly() {
         "polyreme_guest_http_requests_total{controller=\"website\",host=\"*.example.com\",method=\"POST\",code=\"<error>\"} 1",
         "polyreme_guest_http_request_seconds_count{controller=\"website\",host=\"*.example.com\"} 2",
         "polyreme_elided_writes_total{controller=\"website\"} 0",
+        "polyreme_api_call_waits_total{controller=\"website\"} 0",
         "polyreme_cache_objects{api_version=\"apps/v1\",kind=\"Deployment\"} 2",
         "polyreme_cache_bytes{api_version=\"apps/v1\",kind=\"Deployment\"} 4096",
         "polyreme_watch_restarts_total{api_version=\"apps/v1\",kind=\"Deployment\"} 0",

@@ -51,6 +51,27 @@ async fn a_trap_in_describe_names_describe() {
 }
 
 #[tokio::test]
+async fn a_trap_in_any_other_export_is_the_guests_fault_too() {
+    let post_return = r#"(func (export "cabi_post_polyreme:controller/reconciler@0.1.0#reconcile")
+        (param i32) unreachable)"#;
+    for (export, guest) in [
+        ("the start function", Guest::new().item("(func $begin unreachable) (start $begin)")),
+        ("cabi_realloc", Guest::new().realloc("unreachable")),
+        ("cabi_post_reconcile", Guest::new().item(post_return)),
+    ] {
+        let fault = fault_of(&load(&guest, Limits::default()).await).await;
+        assert!(matches!(fault.kind, FaultKind::Trap { .. }), "{export}: {fault:?}");
+        assert_says(&fault, &["unreachable"]);
+    }
+}
+
+#[tokio::test]
+async fn memory_that_is_none_breaks_the_calling_convention() {
+    let fault = fault_of(&load(&Guest::new().realloc("i32.const -8"), Limits::default()).await).await;
+    assert!(matches!(fault.kind, FaultKind::InvalidResult { .. }), "{fault:?}");
+}
+
+#[tokio::test]
 async fn a_trap_quotes_the_last_error_that_was_logged() {
     let guest = Guest::new().import("log", "log", LOG);
     let guest = guest.reconcile(&format!("{} {} unreachable", log(4, 5), log(2, 1)));

@@ -19,10 +19,16 @@ const TEXT: u32 = 2048;
 /// Where `cabi_realloc` begins to give out memory.
 const HEAP: u32 = 65_536;
 
+/// Gives out what was never given out, and takes nothing back.
+const REALLOC: &str = "(local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+    (global.set $heap (i32.add (local.get $at) (local.get 3)))
+    (local.get $at)";
+
 /// A guest in the making.
 pub(crate) struct Guest {
     imports: String,
     items: String,
+    realloc: String,
     describe: String,
     reconcile: String,
     pages: u32,
@@ -38,6 +44,7 @@ impl Guest {
         Self {
             imports: String::new(),
             items: String::new(),
+            realloc: REALLOC.to_owned(),
             describe: format!("i32.const {MANIFEST}"),
             reconcile: format!("i32.const {DONE}"),
             pages: 2,
@@ -75,6 +82,12 @@ impl Guest {
     /// Instructions of `reconcile`, which leave the address of a result.
     pub(crate) fn reconcile(mut self, body: &str) -> Self {
         body.clone_into(&mut self.reconcile);
+        self
+    }
+
+    /// Instructions of `cabi_realloc`, which leave an address.
+    pub(crate) fn realloc(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.realloc);
         self
     }
 
@@ -134,9 +147,7 @@ impl Guest {
                 {manifest}
                 (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                     (local $at i32)
-                    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
-                    (global.set $heap (i32.add (local.get $at) (local.get 3)))
-                    (local.get $at))
+                    {realloc})
                 {items}
                 (func (export "{prefix}describe") (result i32) {describe})
                 (func (export "{prefix}reconcile") (param i32) (result i32) {reconcile}))"#,
@@ -144,6 +155,7 @@ impl Guest {
             pages = self.pages,
             manifest = manifest(),
             items = self.items,
+            realloc = self.realloc,
             describe = self.describe,
             reconcile = self.reconcile,
         )

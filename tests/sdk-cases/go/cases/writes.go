@@ -116,7 +116,7 @@ func applyAll(ctx context.Context, c *Case) any {
 func writeOptions(ctx context.Context, c *Case) (any, error) {
 	_, dry := configMaps.Apply(ctx, child(c, "write-options-dry", nil), sdk.DryRun())
 	made := child(c, "write-options-child", map[string]string{"returned": "1"})
-	written, err := configMaps.Apply(ctx, made, sdk.FieldManager("another-manager"), sdk.WantObject())
+	written, err := configMaps.Apply(ctx, made, sdk.FieldManager("sdk-cases/another"), sdk.WantObject())
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ export const cases = {
 
   "write-options"(ctx, obj) {
     const dry = reason(() => ctx.apply(owned(obj, "write-options-dry", {}), { dryRun: true }));
-    const options = { force: false, fieldManager: "another-manager", wantObject: true };
+    const options = { force: false, fieldManager: "sdk-cases/another", wantObject: true };
     const written = ctx.apply(owned(obj, "write-options-child", { returned: "1" }), options);
     return { dryRun: dry === "none", returned: written.object?.data.returned };
   },

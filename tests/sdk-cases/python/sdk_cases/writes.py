@@ -76,7 +76,7 @@ def write_options(ctx: Context, case: Object) -> Output:
     returned = ctx.apply(
         child(case, "write-options-child", returned="1"),
         force=False,
-        field_manager="another-manager",
+        field_manager="sdk-cases/another",
         want_object=True,
     )
     return {"dryRun": dry == "none", "returned": returned.object and returned.object["data"]["returned"]}

@@ -81,7 +81,7 @@ pub(crate) fn options(ctx: &Context, case: &Case) -> Result<Value, Error> {
     let dry = WriteOptions { dry_run: true, ..WriteOptions::default() };
     let dry = ctx.apply_with(&child(case, "write-options-dry", &[]), &dry);
     let asking = WriteOptions {
-        field_manager: Some("another-manager".to_owned()),
+        field_manager: Some("sdk-cases/another".to_owned()),
         want_object: true,
         ..WriteOptions::default()
     };

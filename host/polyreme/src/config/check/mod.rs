@@ -25,13 +25,15 @@ use super::error::suggestion;
 use super::limits::durations;
 use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits};
 use super::{
-    API_CALLS_IN_FLIGHT, API_VERSION, AdminConfig, Bound, CPU_TIME_MILLIS, ConfigError, ControllerConfig,
-    DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT,
+    API_CALLS_IN_FLIGHT, API_CALLS_PER_SECOND, API_VERSION, AdminConfig, Bound, CPU_TIME_MILLIS, ConfigError,
+    ControllerConfig, DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT,
     HTTP_TIMEOUT_MILLIS, HostConfig, KIND, LOG_BYTES, LOG_LINES, Limits, MEMORY, ModuleSource, PAYLOAD,
     Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, ServiceAccount, VERBS, WALL_TIME_MILLIS, WORKERS,
 };
 use crate::identity::{Identity, is_dns_label};
 
+/// The host's own field manager; a controller writes under its name.
+const HOST_NAME: &str = "polyreme";
 /// Longest name of an object.
 const MAX_OBJECT_NAME: usize = 253;
 
@@ -96,6 +98,10 @@ impl Checker {
         let place = self.place(raw.value.name.referenced);
         let raw = raw.value;
         self.dns_label("controller name", &raw.name);
+        if raw.name.value == HOST_NAME {
+            let problem = format!("controller name \"{HOST_NAME}\" is the host's own");
+            self.fault(raw.name.referenced, problem, "give it another name: field managers are named by it");
+        }
         let settings_place = raw.settings.as_ref().map(|settings| self.place(settings.referenced));
         let workers = self.number("workers", raw.workers, WORKERS);
         let module = self.module(&raw.module);
@@ -183,6 +189,11 @@ impl Checker {
                 "limits.apiCallsInFlight",
                 raw.api_calls_in_flight,
                 API_CALLS_IN_FLIGHT,
+            ),
+            api_calls_per_second: self.number(
+                "limits.apiCallsPerSecond",
+                raw.api_calls_per_second,
+                API_CALLS_PER_SECOND,
             ),
             http_requests_in_flight: self.number(
                 "limits.httpRequestsInFlight",

@@ -27,13 +27,12 @@ use polyreme_runtime::wit::types::{Kind as WitKind, ObjectRef};
 use polyreme_selector::LabelSelector;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 
 use super::*;
-use crate::api::ControllerApi;
 use crate::api::resources::Resources;
+use crate::api::{ControllerApi, Requests};
 use crate::cache::state::Source as Seen;
 use crate::cache::{Cache, CacheId, Resource, View};
 use crate::config::{Grant, Limits};
@@ -161,6 +160,8 @@ impl Bench {
         maps.end_relist();
         let resources = Resources::default();
         resources.learn(kind(), resource);
+        let metrics = Metrics::new().module("website");
+        let one_at_a_time = Limits { api_calls_in_flight: 1, ..Limits::default() };
         let shared = ControllerApi {
             client: client(Arc::clone(&server), connects),
             resources: Arc::new(resources),
@@ -169,9 +170,9 @@ impl Bench {
             policy: policy(granted),
             field_manager: "website".into(),
             applied: Arc::default(),
-            in_flight: Semaphore::new(1),
+            requests: Requests::new(&one_at_a_time, metrics.clone()),
             http: Arc::new(GuestHttp::for_test(&[], &Limits::default())),
-            metrics: Metrics::new().module("website"),
+            metrics,
             safeguards: Safeguards::all(),
         };
         let api = ReconcileApi {

@@ -1,5 +1,13 @@
 //! Modules that misbehave while they run: each fault is named with the module and the
 //! remedy, and everything else goes on, other objects of the module included.
+//!
+//! What needs no host is tested where it is decided: faults that only a guest written by hand can have, and
+//! traps at every export, in `host/runtime/tests`; modules that cannot be asked what they are in `modules`;
+//! which field managers are a module's own in `host/polyreme/src/api/manager.rs`.
+
+mod draining;
+mod forgeries;
+mod use_of_too_much;
 
 use std::time::Duration;
 
@@ -22,10 +30,18 @@ struct Stage {
 
 /// A host of webhosting and of the hostile module.
 async fn a_host_with_a_hostile_module() -> Result<Stage> {
+    a_host_with(|_, _| ()).await
+}
+
+/// The same with another configuration of the module (the second) or of the host.
+async fn a_host_with(change: impl FnOnce(&mut Value, &mut Value)) -> Result<Stage> {
     let server = exclusive_server().await?;
     let sites = Webhosting::prepare(&server).await?;
     let mut configuration = sites.host_configuration()?;
-    configuration["controllers"].as_array_mut().context("no controllers")?.push(hostile());
+    configuration["ownership"] = json!({ "ring": server.ring(), "namespace": "default", "timing": "fast" });
+    let mut module = hostile();
+    change(&mut configuration, &mut module);
+    configuration["controllers"].as_array_mut().context("no controllers")?.push(module);
     let host = Host::start(&server, &configuration).await?;
     let namespace = server.namespace("hostile").await?;
     Ok(Stage { host, sites, namespace, server })
@@ -33,14 +49,22 @@ async fn a_host_with_a_hostile_module() -> Result<Stage> {
 
 fn hostile() -> Value {
     let module = format!("file:{}", guests_dir().join("hostile.wasm").display());
-    json!({ "name": "hostile", "module": module, "workers": 2, "limits": { "cpuTime": "500ms" } })
+    // Room for the payload that it is to be refused.
+    let limits = json!({ "cpuTime": "500ms", "memory": "256Mi", "hostCalls": 1000 });
+    json!({ "name": "hostile", "module": module, "workers": 2, "limits": limits })
 }
 
 impl Stage {
     /// An object that makes the module do this deed.
     async fn provoke(&self, deed: &str) -> Result<()> {
+        self.provoke_with(deed, &json!({})).await
+    }
+
+    /// The same with what the deed needs to know.
+    async fn provoke_with(&self, deed: &str, data: &Value) -> Result<()> {
         let object: ConfigMap = serde_json::from_value(json!({
             "metadata": { "name": deed, "labels": { "polyreme.dev/hostile": deed } },
+            "data": data,
         }))?;
         self.config_maps().await?.create(&PostParams::default(), &object).await?;
         Ok(())
@@ -54,6 +78,10 @@ impl Stage {
     /// and the other modules serve theirs.
     async fn ensure_only_this_fails(&self, deed: &str, words: &[&str]) -> Result<()> {
         self.provoke(deed).await?;
+        self.ensure_only_this_failed(words).await
+    }
+
+    async fn ensure_only_this_failed(&self, words: &[&str]) -> Result<()> {
         for word in words {
             self.host.wait_for_log(word, LIMIT).await?;
         }
