@@ -24,11 +24,8 @@ pub(crate) fn write(text: &str, manager: Option<&str>) -> Result<Action, Error> 
 
 /// Fields of its own child, as if the other controller had set them.
 pub(crate) fn in_the_name_of_another(object: &ConfigMap) -> Result<Action, Error> {
-    let metadata = object.child(&format!("{}-forged", object.name()));
-    let child = ConfigMap { metadata, ..Default::default() };
-    let mut child = serde_json::to_value(&child).map_err(|error| Error::terminal(error.to_string()))?;
-    child["apiVersion"] = "v1".into();
-    child["kind"] = "ConfigMap".into();
+    let metadata = object.child(format!("{}-forged", object.name()));
+    let child = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
     write(&child.to_string(), Some(ANOTHER))
 }
 
