@@ -13,8 +13,10 @@
 //! A [`Usage`] is shared by the call, its instance and whoever reports it, because the
 //! instance is gone by the time a deadline is reported.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -26,7 +28,7 @@ use crate::turns::{Line, Turn};
 /// What one call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallStats {
-    /// Time on a CPU inside the guest, host calls excluded. Up to the first 5 ms are wall
+    /// Time on a CPU inside the guest and in host calls that are answered at once. Up to the first 5 ms are wall
     /// time, so a machine that had no CPU to spare may show there.
     pub cpu_time: Duration,
     /// From the start of the instance to the end of the call.
@@ -110,8 +112,14 @@ impl Usage {
     }
 
     /// Waits for `work` with the guest's CPU clock stopped. `name` is what a wall
-    /// deadline reports as still pending.
+    /// deadline reports as still pending. What is done without waiting is charged to the guest that asked for
+    /// it, which keeps its turn: a flood of calls that the cache answers is computing like any other.
     pub(crate) async fn outside<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        if let Poll::Ready(answer) = at_once {
+            return answer;
+        }
         self.leave();
         *self.pending.lock() = Some(name);
         let answer = work.await;
@@ -188,6 +196,17 @@ mod tests {
         tokio::time::advance(TICK / 2).await;
         usage.leave();
         tokio::time::advance(TICK).await;
+        assert_eq!(usage.cpu_time(), TICK / 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_host_calls_that_wait_stop_the_guests_clock() {
+        let usage = Usage::default();
+        usage.enter();
+        usage.outside("waiting", tokio::time::sleep(100 * TICK)).await;
+        assert_eq!(usage.outside("at once", async { 7 }).await, 7);
+        tokio::time::advance(TICK / 2).await;
+        usage.leave();
         assert_eq!(usage.cpu_time(), TICK / 2);
     }
 
