@@ -1,6 +1,6 @@
 //! Random exploration of rings of 3 to 5 hosts: a million steps of members in the ordinary suite.
 //!
-//! `POLYREME_SEED=N cargo test --test suite explore` replays one seed and prints what happened.
+//! `POLYREME_SEED=N cargo test --test protocol explore` replays one seed and prints what happened.
 
 use polyreme_ownership::Rules;
 
