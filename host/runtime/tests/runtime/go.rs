@@ -1,20 +1,12 @@
 //! Go in a component: its collector, scheduler and timers at work while text crosses, and what its programs
 //! do that a component has no system for. The guest is `examples/go-guest`.
-//!
-//! `cargo xtask guests` builds it, and `cargo xtask test` has that done; where it has not been built, or Go is
-//! not installed, these tests say so and do nothing.
 
-use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use polyreme_runtime::wit::log::Level;
 use polyreme_runtime::wit::reconciler::{Action, Failure, Request};
-use polyreme_runtime::{CallError, Instances, Limits, Module, Warm};
+use polyreme_runtime::{CallError, Module};
 
-use crate::engine;
+use crate::built::{built, one_instance};
 use crate::session::{Api, Lines, request, session};
 
 /// What a Go instance is known to survive only by trying.
@@ -22,32 +14,10 @@ const SMALL_RECONCILES: u32 = 20_000;
 const LARGE_RECONCILES: u32 = 1_000;
 const LARGE_BYTES: usize = 256 << 10;
 
+const GUEST: &str = "go-guest";
+
 /// Logged while the program initialises, when the host may not be called.
 const START: &str = "info the guest starts";
-
-/// The guest; nothing, and a line that says why, when it is not there.
-async fn go_guest() -> Option<Module> {
-    let guests = std::env::var_os("POLYREME_GUESTS").map(PathBuf::from);
-    let guests =
-        guests.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"));
-    let Ok(bytes) = fs::read(guests.join("go-guest.wasm")) else {
-        let remedy = fs::read_to_string(guests.join("go-guest.missing"));
-        let remedy = remedy.unwrap_or_else(|_| "run `cargo xtask guests`, with Go installed".to_owned());
-        let note = format!("\nNOT RUN: a test of Go in a component: there is no go-guest.wasm; {remedy}\n");
-        // Not `eprint!`, which the test runner keeps to itself when a test passes.
-        std::io::stderr().write_all(note.as_bytes()).expect("stderr is there");
-        return None;
-    };
-    let module = engine().load("go-guest", bytes, Limits::default()).await;
-    Some(module.expect("the guest loads"))
-}
-
-/// The guest in one instance that does everything.
-async fn one_instance() -> Option<Module> {
-    let policy = Warm { count: 1, max_reconciles: 1_000_000, idle: Duration::from_secs(600) };
-    let module = go_guest().await?;
-    Some(module.with_instances(Instances::Warm(policy)).expect("there is room"))
-}
 
 fn to_do(deed: &str, text: &str) -> Request {
     let current = format!(
@@ -73,18 +43,7 @@ async fn whole_outcome(module: &Module, deed: &str, text: &str) -> (Result<Actio
         Err(CallError::Guest(fault)) => Err(fault.to_string()),
         Err(CallError::Host(fault)) => panic!("{deed}: the host is blamed: {fault:?}"),
     };
-    let lines = lines.0.lock().iter().map(|(level, line)| format!("{} {line}", word(*level))).collect();
-    (verdict, lines)
-}
-
-fn word(level: Level) -> &'static str {
-    match level {
-        Level::Trace => "trace",
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
-    }
+    (verdict, lines.texts())
 }
 
 async fn serve(module: &Module, times: u32, bytes: usize) {
@@ -98,19 +57,19 @@ async fn serve(module: &Module, times: u32, bytes: usize) {
 
 #[tokio::test]
 async fn one_instance_serves_20_000_small_objects_with_timers_and_goroutines_alive() {
-    let Some(module) = one_instance().await else { return };
+    let Some(module) = one_instance(GUEST).await else { return };
     serve(&module, SMALL_RECONCILES, 20).await;
 }
 
 #[tokio::test]
 async fn one_instance_serves_1000_objects_of_256_kib_with_timers_and_goroutines_alive() {
-    let Some(module) = one_instance().await else { return };
+    let Some(module) = one_instance(GUEST).await else { return };
     serve(&module, LARGE_RECONCILES, LARGE_BYTES).await;
 }
 
 #[tokio::test]
 async fn what_is_printed_is_logged_line_by_line() {
-    let Some(module) = go_guest().await else { return };
+    let Some(module) = built(GUEST).await else { return };
     let (verdict, lines) = outcome(&module, "print", "").await;
     assert_eq!(verdict, Ok(Action::Done));
     let wanted = [
@@ -129,7 +88,7 @@ async fn what_is_printed_is_logged_line_by_line() {
 
 #[tokio::test]
 async fn what_is_logged_before_the_first_reconcile_is_logged_with_it() {
-    let Some(module) = one_instance().await else { return };
+    let Some(module) = one_instance(GUEST).await else { return };
     let (verdict, lines) = whole_outcome(&module, "sleep", "").await;
     assert_eq!(
         (verdict, lines.as_slice()),
@@ -141,7 +100,7 @@ async fn what_is_logged_before_the_first_reconcile_is_logged_with_it() {
 
 #[tokio::test]
 async fn a_sleep_of_an_hour_takes_no_time_and_the_clock_is_the_hosts() {
-    let Some(module) = go_guest().await else { return };
+    let Some(module) = built(GUEST).await else { return };
     let (verdict, lines) = outcome(&module, "sleep", "").await;
     assert_eq!((verdict, lines.as_slice()), (Ok(Action::Done), &["info slept".to_owned()][..]));
     let (verdict, lines) = outcome(&module, "clock", "").await;
@@ -151,7 +110,7 @@ async fn a_sleep_of_an_hour_takes_no_time_and_the_clock_is_the_hosts() {
 
 #[tokio::test]
 async fn what_reads_files_or_the_network_gets_an_error() {
-    let Some(module) = go_guest().await else { return };
+    let Some(module) = built(GUEST).await else { return };
     let (verdict, lines) = outcome(&module, "files", "").await;
     assert_eq!(verdict, Ok(Action::Done));
     assert!(lines.concat().contains("read: open /etc/passwd: Capabilities insufficient"), "{lines:?}");
@@ -163,7 +122,7 @@ async fn what_reads_files_or_the_network_gets_an_error() {
 
 #[tokio::test]
 async fn a_panic_is_one_line_with_its_stack_and_the_fault_quotes_it() {
-    let Some(module) = go_guest().await else { return };
+    let Some(module) = built(GUEST).await else { return };
     let (verdict, lines) = outcome(&module, "panic", "").await;
     assert!(verdict.unwrap_err().contains("the last error it logged: panic: the guest gave up"));
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
@@ -172,7 +131,7 @@ async fn a_panic_is_one_line_with_its_stack_and_the_fault_quotes_it() {
 
 #[tokio::test]
 async fn faults_that_nobody_can_recover_from_are_quoted() {
-    let Some(module) = go_guest().await else { return };
+    let Some(module) = built(GUEST).await else { return };
     for (deed, quoted) in [
         ("goroutine-panic", "the last error it logged: panic: the goroutine gave up"),
         ("deadlock", "the last error it logged: fatal error: all goroutines are asleep"),
@@ -189,7 +148,7 @@ async fn faults_that_nobody_can_recover_from_are_quoted() {
 
 #[tokio::test]
 async fn a_goroutine_that_is_left_over_is_refused_and_harms_no_later_reconcile() {
-    let Some(module) = one_instance().await else { return };
+    let Some(module) = one_instance(GUEST).await else { return };
     assert_eq!(outcome(&module, "left-over", "").await.0, Ok(Action::Done));
     for _ in 0..20 {
         let (verdict, lines) = outcome(&module, "busy", "text").await;
@@ -201,7 +160,7 @@ async fn a_goroutine_that_is_left_over_is_refused_and_harms_no_later_reconcile()
 
 #[tokio::test]
 async fn random_numbers_come_from_the_host_and_differ_from_read_to_read() {
-    let Some(module) = one_instance().await else { return };
+    let Some(module) = one_instance(GUEST).await else { return };
     let first = outcome(&module, "random", "").await.1;
     let second = outcome(&module, "random", "").await.1;
     assert_ne!(first, second);

@@ -1,40 +1,13 @@
 //! Python and JavaScript in a component: what is printed, what asks for a system that is not there, and what ends an
 //! instance. The guests are `examples/python-guest` and `examples/js-guest`.
-//!
-//! `cargo xtask guests` builds them, and `cargo xtask test` has that done; where a language is not installed, its tests
-//! say so and do nothing.
 
-use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use polyreme_runtime::wit::log::Level;
 use polyreme_runtime::wit::reconciler::{Failure, Request};
-use polyreme_runtime::{CallError, Instances, Limits, Module, Warm};
+use polyreme_runtime::{CallError, Module};
 
-use crate::engine;
+use crate::built::one_instance;
 use crate::session::{Api, Lines, request, session};
-
-/// One instance that does everything, and is made anew when it was ended. Nothing, and a line that says why, when the
-/// guest is not there.
-async fn guest(name: &str) -> Option<Module> {
-    let guests = std::env::var_os("POLYREME_GUESTS").map(PathBuf::from);
-    let guests =
-        guests.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"));
-    let Ok(bytes) = fs::read(guests.join(format!("{name}.wasm"))) else {
-        let remedy = fs::read_to_string(guests.join(format!("{name}.missing")));
-        let remedy = remedy.unwrap_or_else(|_| "run `cargo xtask guests`".to_owned());
-        let note = format!("\nNOT RUN: a test of {name}, which is not there: {remedy}\n");
-        // Not `eprint!`, which the test runner keeps to itself when a test passes.
-        std::io::stderr().write_all(note.as_bytes()).expect("stderr is there");
-        return None;
-    };
-    let module = engine().load(name, bytes, Limits::default()).await.expect("the guest loads");
-    let policy = Warm { count: 1, max_reconciles: 1_000_000, idle: Duration::from_secs(600) };
-    Some(module.with_instances(Instances::Warm(policy)).expect("there is room"))
-}
 
 /// What came of a deed, `done` or why not, and the lines that it logged.
 async fn outcome(module: &Module, deed: &str) -> (String, Vec<String>) {
@@ -51,23 +24,12 @@ async fn outcome(module: &Module, deed: &str) -> (String, Vec<String>) {
         Err(CallError::Guest(fault)) => format!("fault: {fault}"),
         Err(CallError::Host(fault)) => panic!("{deed}: the host is blamed: {fault:?}"),
     };
-    let lines = lines.0.lock().iter().map(|(level, line)| format!("{} {line}", word(*level))).collect();
-    (verdict, lines)
-}
-
-fn word(level: Level) -> &'static str {
-    match level {
-        Level::Trace => "trace",
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
-    }
+    (verdict, lines.texts())
 }
 
 /// Each deed ends as told, and the module serves the next object.
 async fn deeds_end(name: &str, deeds: &[(&str, &str)]) {
-    let Some(module) = guest(name).await else { return };
+    let Some(module) = one_instance(name).await else { return };
     for (deed, wanted) in deeds {
         let (verdict, lines) = outcome(&module, deed).await;
         assert!(verdict.contains(wanted), "{deed}: {verdict}; {lines:?}");
@@ -77,7 +39,7 @@ async fn deeds_end(name: &str, deeds: &[(&str, &str)]) {
 
 /// What is printed is logged by line; time and chance are what the session says, not what the build saw.
 async fn output_time_and_chance(name: &str, printed: &[&str], clock: &str, chance: &str) {
-    let Some(module) = guest(name).await else { return };
+    let Some(module) = one_instance(name).await else { return };
     let (verdict, lines) = outcome(&module, "output").await;
     assert_eq!((verdict.as_str(), lines.as_slice()), ("done", owned(printed).as_slice()));
     assert_eq!(outcome(&module, "clock").await.1, [format!("info {clock}")]);
@@ -90,7 +52,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
 
 /// The error is told with its type, and the log has its place.
 async fn an_error_leaves_its_place(name: &str, wanted: &str, place: &str) {
-    let Some(module) = guest(name).await else { return };
+    let Some(module) = one_instance(name).await else { return };
     let (verdict, lines) = outcome(&module, "error").await;
     assert_eq!(verdict, wanted);
     let [line] = lines.as_slice() else { panic!("{lines:?}") };

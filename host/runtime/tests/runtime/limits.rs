@@ -109,7 +109,7 @@ async fn log_lines_that_are_too_long_use_up_the_quota_of_bytes() {
 }
 
 #[tokio::test]
-async fn what_a_host_call_costs_is_not_the_guests_cpu_time() {
+async fn what_a_host_call_that_had_to_wait_costs_is_not_the_guests_cpu_time() {
     let cost = Duration::from_millis(60);
     let guest =
         Guest::new().import("kubernetes", "get", GET).reconcile(&format!("{} i32.const {DONE}", get()));

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod built;
 mod cache;
 mod calls;
 mod concurrency;

@@ -32,7 +32,7 @@ impl Api {
         Self::with_answers(Semaphore::MAX_PERMITS, Duration::ZERO)
     }
 
-    /// Answers at once, after computing for a while.
+    /// Waits for a moment, then computes for a while, then answers.
     pub(crate) fn busy_for(cost: Duration) -> Arc<Self> {
         Self::with_answers(Semaphore::MAX_PERMITS, cost)
     }
@@ -70,9 +70,12 @@ impl Api {
     async fn turn(&self) {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.arrived.add_permits(1);
-        let started = Instant::now();
-        while started.elapsed() < self.busy_for {
-            std::hint::spin_loop();
+        if !self.busy_for.is_zero() {
+            tokio::task::yield_now().await;
+            let started = Instant::now();
+            while started.elapsed() < self.busy_for {
+                std::hint::spin_loop();
+            }
         }
         let answer = self.answers.acquire().await;
         answer.expect("never closed").forget();
@@ -133,6 +136,23 @@ impl Http for Api {
 /// Remembers every line.
 #[derive(Default)]
 pub(crate) struct Lines(pub(crate) Mutex<Vec<(Level, String)>>);
+
+impl Lines {
+    /// Each line after the word for its level.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.0.lock().iter().map(|(level, line)| format!("{} {line}", word(*level))).collect()
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
 
 impl Log for Lines {
     fn log(&self, level: Level, message: &str, _: &[(String, String)]) {
