@@ -13,6 +13,7 @@ use kube::{Api, Client};
 use polyreme_tests::{Child, Host, Probes, Scope, Webhosting, eventually, exclusive_server, guests_dir};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Of ten thousand reconciles, and of making as many objects.
@@ -78,6 +79,15 @@ async fn image_of(sites: &Webhosting, site: &str) -> Result<String> {
     Ok(image.as_str().unwrap_or_default().to_owned())
 }
 
+async fn wait_for_image(sites: &Webhosting, site: &str, wanted: &str) -> Result<()> {
+    eventually("the image of the settings", LIMIT, async || {
+        let image = image_of(sites, site).await?;
+        ensure!(image == wanted, "it is {image}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_changed_setting_reaches_every_object_without_a_new_list() -> Result<()> {
     let server = exclusive_server().await?;
@@ -94,12 +104,7 @@ async fn a_changed_setting_reaches_every_object_without_a_new_list() -> Result<(
     controller(&mut configuration, "website")?["settings"]["image"] = "nginx:another".into();
     host.reconfigure(&configuration)?;
     for site in ["museum", "library"] {
-        eventually("the image of the settings", LIMIT, async || {
-            let image = image_of(&sites, site).await?;
-            ensure!(image == "nginx:another", "it is {image}");
-            Ok(())
-        })
-        .await?;
+        wait_for_image(&sites, site, "nginx:another").await?;
     }
     let after = host.metrics().await?;
     ensure!(after.sum("polyreme_watch_restarts_total", &[]) == lists, "a watch was begun anew");
@@ -159,7 +164,41 @@ async fn a_version_that_cannot_run_leaves_the_old_one_running_and_is_said_everyw
 
     module.put_next_version()?;
     host.wait_until_ready().await?;
-    wait_for_event(sites.client(), "ControllerUpdated").await
+    wait_for_event(sites.client(), "ControllerUpdated").await?;
+
+    // Back to what runs, instead of mending what was refused.
+    let good = configuration.clone();
+    controller(&mut configuration, "website")?["settings"] = json!({ "image": 7 });
+    host.reconfigure(&configuration)?;
+    eventually("the refusal of the settings", LIMIT, async || {
+        let why = host.readiness().await.err().context("the host says it is ready")?;
+        ensure!(format!("{why:#}").contains("website/update"), "{why:#}");
+        Ok(())
+    })
+    .await?;
+    host.reconfigure(&good)?;
+    host.wait_until_ready().await
+}
+
+#[tokio::test]
+async fn a_registry_that_never_answers_holds_up_its_own_controller_only() -> Result<()> {
+    let server = exclusive_server().await?;
+    let sites = Webhosting::prepare(&server).await?;
+    let silent = TcpListener::bind("127.0.0.1:0").await?;
+    let mut configuration = sites.host_configuration()?;
+    let source = format!("oci://{}/reconcilers/silent@sha256:{}", silent.local_addr()?, "0".repeat(64));
+    let controllers = configuration["controllers"].as_array_mut().context("no controllers")?;
+    controllers.push(json!({ "name": "silent", "module": source, "grants": [] }));
+    let host = Host::launch(&server, &configuration)?;
+    sites.create_theme("exciting", "darkcyan", "Futura").await?;
+    sites.create_site("museum", "exciting").await?;
+    sites.wait_until_ready("museum").await?;
+    let why = host.readiness().await.err().context("the host says it is ready")?;
+    ensure!(format!("{why:#}").contains("[-]silent failed: loading its module"), "{why:#}");
+
+    controller(&mut configuration, "website")?["settings"]["image"] = "nginx:another".into();
+    host.reconfigure(&configuration)?;
+    wait_for_image(&sites, "museum", "nginx:another").await
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! What can be loaded takes the place of what runs; what cannot leaves that running and is said in every
 //! place where people look ([`super::news`]). It is tried again when the configuration or the module's
 //! file changes, and now and then, since a registry may come back.
+//!
+//! Modules are loaded beside everything else: a registry that does not answer holds up its own module only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -14,9 +16,9 @@ use futures::future::join_all;
 use polyreme_ownership::{Lane, ModuleInfo};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{error, info};
 
 use super::Host;
 use super::load::{Loaded, StartError, load};
@@ -27,6 +29,10 @@ use crate::queue::Queue;
 
 /// First and longest wait before what could not be loaded is tried again although nothing changed.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// How long the controllers that are loaded wait for the rest when a host starts, so that usually all of them
+/// join their ring at once.
+const START_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Characters of a digest that people compare.
 const SHORT_DIGEST: usize = 12;
@@ -42,6 +48,9 @@ pub(super) struct Fleet {
     wanted: Vec<ControllerConfig>,
     running: BTreeMap<String, Running>,
     refused: BTreeMap<String, Refused>,
+    /// What is being loaded. What comes of anything else is of no use any more.
+    loading: BTreeMap<String, Due>,
+    loads: JoinSet<(Due, Result<Loaded, StartError>)>,
     tasks: JoinSet<()>,
 }
 
@@ -56,8 +65,7 @@ struct Running {
 
 /// What could not be loaded.
 struct Refused {
-    config: ControllerConfig,
-    stamp: Option<Stamp>,
+    due: Due,
     why: String,
     wait: Duration,
     retry_at: Instant,
@@ -72,9 +80,16 @@ struct Stamp {
 }
 
 /// A controller to be loaded, with the state of its module's file before.
+#[derive(Clone)]
 struct Due {
     config: ControllerConfig,
     stamp: Option<Stamp>,
+}
+
+impl Due {
+    fn is(&self, other: &Self) -> bool {
+        self.stamp == other.stamp && self.config.says_the_same_as(&other.config)
+    }
 }
 
 impl Stamp {
@@ -89,24 +104,45 @@ impl Stamp {
 impl Fleet {
     pub(super) fn new(host: Arc<Host>, shutdown: CancellationToken) -> Self {
         let wanted = host.config.controllers.clone();
-        let (running, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { host, shutdown, wanted, running, refused, tasks: JoinSet::new() }
+        Self {
+            host,
+            shutdown,
+            wanted,
+            running: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            loading: BTreeMap::new(),
+            loads: JoinSet::new(),
+            tasks: JoinSet::new(),
+        }
     }
 
-    /// Loads all modules, then lets each controller come up in a task of its own.
+    /// Loads all modules, and lets each controller come up in a task of its own. Returns once something runs and
+    /// the others had a moment.
     ///
     /// # Errors
     /// When none can be loaded.
     pub(super) async fn start(&mut self) -> anyhow::Result<()> {
-        self.catch_up().await;
-        let (total, usable) = (self.wanted.len(), self.running.len());
+        self.begin_loads();
+        self.take_up_until(Instant::now() + START_PATIENCE).await;
+        while self.running.is_empty() && !self.loads.is_empty() {
+            self.take_up_until(Instant::now() + START_PATIENCE).await;
+        }
+        let (total, usable, loading) = (self.wanted.len(), self.running.len(), self.loading.len());
         if usable == 0 && total > 0 {
             bail!(
                 "none of the {total} controllers could be loaded; the messages above name each cause and remedy"
             );
         }
-        info!(usable, total, "controllers loaded");
+        info!(usable, loading, total, "controllers loaded");
         Ok(())
+    }
+
+    /// Takes up what is still being loaded, and never ends: for a host with one configuration for life.
+    pub(super) async fn settle(&mut self) {
+        while !self.loads.is_empty() {
+            self.take_up_until(Instant::now() + START_PATIENCE).await;
+        }
+        std::future::pending().await
     }
 
     /// Brings the controllers in line with a configuration.
@@ -115,10 +151,9 @@ impl Fleet {
         self.host.news.applied(is_new, &restart_needed(&self.host.config, &config));
         self.wanted = config.controllers;
         let names: BTreeSet<&str> = self.wanted.iter().map(|config| config.name.as_str()).collect();
-        let gone = self.running.keys().chain(self.refused.keys());
-        let gone: BTreeSet<String> = gone.filter(|name| !names.contains(name.as_str())).cloned().collect();
+        let known = self.running.keys().chain(self.refused.keys()).chain(self.loading.keys());
+        let gone: BTreeSet<String> = known.filter(|name| !names.contains(name.as_str())).cloned().collect();
         self.remove(gone).await;
-        self.catch_up().await;
         self.leave_unused_rings().await;
     }
 
@@ -127,9 +162,11 @@ impl Fleet {
         self.host.news.refused(why);
     }
 
-    /// Looks whether a module's file changed, or whether it is time to try something again.
-    pub(super) async fn look_again(&mut self) {
-        self.catch_up().await;
+    /// Looks whether something is to be loaded: by the configuration, because a module's file changed, or
+    /// because it is time to try again. Takes up what is loaded before `next`, when to look again.
+    pub(super) async fn look(&mut self, next: Instant) {
+        self.begin_loads();
+        self.take_up_until(next).await;
         self.release_idle_code();
         self.publish();
     }
@@ -170,71 +207,96 @@ impl Fleet {
             || !restart_needed(&self.host.config, config).is_empty()
     }
 
-    /// Loads what is to run and does not.
-    async fn catch_up(&mut self) {
-        let due: Vec<Due> = self.wanted.iter().filter_map(|config| self.due(config)).collect();
-        if due.is_empty() {
-            return;
-        }
-        let loads = due.iter().map(|due| {
-            if !self.running.contains_key(&due.config.name) {
-                self.host.readiness.set(&due.config.name, Err("starting".to_owned()));
+    /// Begins to load what is to run and does not.
+    fn begin_loads(&mut self) {
+        for config in self.wanted.clone() {
+            let due = Due { stamp: Stamp::of(&config.module), config };
+            let name = &due.config.name;
+            if self.runs(&due) {
+                self.loading.remove(name);
+                if self.refused.remove(name).is_some() {
+                    // The configuration came back to what runs.
+                    self.host.news.settled(name);
+                }
+            } else if !self.is_known(&due) {
+                if !self.running.contains_key(name) && !self.refused.contains_key(name) {
+                    self.host.readiness.set(name, Err("loading its module".to_owned()));
+                }
+                self.loading.insert(name.clone(), due.clone());
+                let host = Arc::clone(&self.host);
+                self.loads.spawn(async move {
+                    let loaded = load_here(&host, &due.config).await;
+                    (due, loaded)
+                });
             }
-            self.load(&due.config)
-        });
-        let results = join_all(loads).await;
+        }
+    }
+
+    /// Whether this is what runs. A file that is gone is being replaced: what was read of it runs.
+    fn runs(&self, due: &Due) -> bool {
+        self.running.get(&due.config.name).is_some_and(|running| {
+            let is_same_file = running.stamp == due.stamp || due.stamp.is_none();
+            is_same_file && running.loaded.config.says_the_same_as(&due.config)
+        })
+    }
+
+    /// Whether this is being loaded, or could not be a while ago.
+    fn is_known(&self, due: &Due) -> bool {
+        let name = &due.config.name;
+        let refused = self.refused.get(name).filter(|refused| Instant::now() < refused.retry_at);
+        self.loading.get(name).is_some_and(|loading| loading.is(due))
+            || refused.is_some_and(|refused| refused.due.is(due))
+    }
+
+    /// Takes up what is loaded, together when that is all before `deadline`.
+    async fn take_up_until(&mut self, deadline: Instant) {
+        let mut ended = Vec::new();
+        while let Ok(Some(one)) = timeout_at(deadline, self.loads.join_next()).await {
+            match one {
+                Ok(one) => ended.push(one),
+                Err(failure) => {
+                    error!("loading a module broke off, so all that are under way begin anew: {failure}");
+                    self.loading.clear();
+                }
+            }
+        }
         let mut new = Vec::new();
-        for (due, result) in due.into_iter().zip(results) {
+        for (due, result) in ended {
+            let name = &due.config.name;
+            if !self.loading.get(name).is_some_and(|loading| loading.is(&due)) {
+                continue;
+            }
+            self.loading.remove(name);
             match result {
                 Ok(loaded) => {
-                    self.refused.remove(&due.config.name);
+                    self.refused.remove(name);
                     new.push((Arc::new(loaded), due.stamp));
                 }
                 Err(why) => self.refuse_one(due, explain::chain(&why)),
             }
         }
-        self.take_up(new).await;
-    }
-
-    async fn load(&self, config: &ControllerConfig) -> Result<Loaded, StartError> {
-        let mut loaded = load(&self.host.engine, config).await?;
-        let account = config.service_account.as_ref();
-        loaded.client = account.map(|account| self.host.identities.client(account)).transpose()?;
-        Ok(loaded)
-    }
-
-    /// Whether a controller is to be loaded.
-    fn due(&self, config: &ControllerConfig) -> Option<Due> {
-        let stamp = Stamp::of(&config.module);
-        let is_as_wanted = self.running.get(&config.name).is_some_and(|running| {
-            // A file that is gone is being replaced: what was read of it runs.
-            running.loaded.config.says_the_same_as(config) && (running.stamp == stamp || stamp.is_none())
-        });
-        let is_hopeless = self.refused.get(&config.name).is_some_and(|refused| {
-            refused.config.says_the_same_as(config)
-                && refused.stamp == stamp
-                && Instant::now() < refused.retry_at
-        });
-        (!is_as_wanted && !is_hopeless).then(|| Due { config: config.clone(), stamp })
+        if !new.is_empty() {
+            self.take_up(new).await;
+        }
     }
 
     fn refuse_one(&mut self, due: Due, why: String) {
-        let Due { config, stamp } = due;
-        if stamp != Stamp::of(&config.module) {
+        if due.stamp != Stamp::of(&due.config.module) {
             // It was read while it was written.
             return;
         }
-        let before = self.refused.remove(&config.name);
+        let ControllerConfig { name, place, .. } = &due.config;
+        let before = self.refused.remove(name);
         let is_known = before.as_ref().is_some_and(|before| before.why == why);
         if !is_known {
-            match self.running.get(&config.name) {
-                Some(running) => self.host.news.update_refused(&running.loaded, &config.place, &why),
-                None => self.host.news.not_started(&config.name, &config.place, &why),
+            match self.running.get(name) {
+                Some(running) => self.host.news.update_refused(&running.loaded, place, &why),
+                None => self.host.news.not_started(name, place, &why),
             }
         }
         let wait = before.filter(|_| is_known).map_or(RETRY.0, |before| (before.wait * 2).min(RETRY.1));
         let retry_at = Instant::now() + wait;
-        self.refused.insert(config.name.clone(), Refused { config, stamp, why, wait, retry_at });
+        self.refused.insert(name.clone(), Refused { due, why, wait, retry_at });
     }
 
     /// Lets what was loaded take the place of what runs.
@@ -261,6 +323,8 @@ impl Fleet {
                 None => self.start_one(loaded, stamp),
             }
         }
+        // Of controllers that moved.
+        self.leave_unused_rings().await;
     }
 
     /// Whether one controller can go on as the other with its queue and its slots.
@@ -292,6 +356,7 @@ impl Fleet {
         self.end(&names).await;
         for name in &names {
             self.refused.remove(name);
+            self.loading.remove(name);
             self.host.news.removed(name);
         }
     }
@@ -311,4 +376,12 @@ impl Fleet {
             self.host.readiness.remove(&format!("ring/{ring}"));
         }
     }
+}
+
+/// Loads a module, and connects in the name of its own account.
+async fn load_here(host: &Host, config: &ControllerConfig) -> Result<Loaded, StartError> {
+    let mut loaded = load(&host.engine, config).await?;
+    let account = config.service_account.as_ref();
+    loaded.client = account.map(|account| host.identities.client(account)).transpose()?;
+    Ok(loaded)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use super::fleet::Fleet;
 use crate::config::{ConfigError, HostConfig};
@@ -68,14 +69,14 @@ impl ConfigFile {
         // The first look finds what changed since the host read the file.
         let mut seen = None;
         loop {
+            let next = Instant::now() + LOOK_EVERY;
             let (now, text) = self.look();
-            if seen.as_ref() == Some(&now) {
-                fleet.look_again().await;
-            } else {
+            if seen.as_ref() != Some(&now) {
                 seen = Some(now);
                 self.take(fleet, text).await;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            fleet.look(next).await;
+            tokio::time::sleep_until(next).await;
         }
     }
 

@@ -225,7 +225,7 @@ impl Host {
         fleet.start().await?;
         match file {
             Some(file) => drop(shutdown.run_until_cancelled(file.follow(&mut fleet)).await),
-            None => shutdown.cancelled().await,
+            None => drop(shutdown.run_until_cancelled(fleet.settle()).await),
         }
         host.stop(fleet.into_tasks()).await;
         Ok(())

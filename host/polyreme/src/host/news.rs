@@ -141,9 +141,11 @@ fn update_check(controller: &str) -> String {
 
 /// What Events of the host are about: its pod, or, outside a cluster, the table of its ring.
 fn regarding(config: &HostConfig, namespace: &str) -> ObjectReference {
-    let Identity { name, pod, namespace: of_pod, .. } = &config.identity;
+    let Identity { name, pod, pod_uid, namespace: of_pod, .. } = &config.identity;
     if let (false, Some(of_pod)) = (pod.is_empty(), of_pod) {
-        return reference("v1", "Pod", of_pod, pod);
+        // `kubectl describe` asks for Events by uid.
+        let uid = Some(pod_uid.clone()).filter(|uid| !uid.is_empty());
+        return ObjectReference { uid, ..reference("v1", "Pod", of_pod, pod) };
     }
     let namespace = config.ownership.namespace.as_deref().unwrap_or(namespace);
     let lease = match config.ownership.strategy {
