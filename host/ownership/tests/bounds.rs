@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use polyreme_ownership::{MemberId, SlotState};
+use polyreme_ownership::plan::Placement;
+use polyreme_ownership::{Lane, MemberId, Rules, SlotCount, SlotState, Timing};
 
+use crate::world::clock::Clock;
 use crate::world::explore::Explorer;
 use crate::world::node::Node;
-use crate::world::{Action, settled};
+use crate::world::{Action, Host, Setup, settled};
 
 /// Worlds of each kind.
 const SEEDS: u64 = 40;
@@ -99,5 +101,63 @@ fn after_a_minute_without_api_server_everybody_owns_what_it_owned() {
         settled::check(&ring.world).unwrap();
         assert_eq!(ring.world.api.table().cloned(), table, "seed {seed}: no move");
         assert_eq!(states(&ring), before, "seed {seed}");
+    }
+}
+
+/// Replicas, one machine more, and a newcomer that is left alone for longer than a pod takes to become ready.
+fn deployment(replicas: usize) -> Setup {
+    let lane = Lane::from("website");
+    let clock = Clock { origin: Duration::ZERO, permille: 1_000 };
+    let host = Host { clock, lanes: [lane.clone()].into(), weight: 100 };
+    Setup {
+        hosts: vec![host; replicas + 1],
+        slots: SlotCount::for_model(60),
+        timing: Timing::DEFAULT,
+        settle: secs(15),
+        damping: (1_000, 1_000),
+        placement: Placement::Sharded,
+        rules: Rules::all(),
+        lanes: vec![lane],
+        in_order: true,
+    }
+}
+
+fn owners(ring: &Explorer) -> Vec<MemberId> {
+    let table = ring.world.api.table().unwrap();
+    table.lanes.values().flat_map(|column| column.iter().map(|entry| entry.owner.clone())).collect()
+}
+
+/// As a Deployment does it: a new host becomes ready, then an old one is told to leave.
+#[test]
+fn a_rolling_update_moves_each_slot_once() {
+    for seed in 0..SEEDS {
+        let replicas = 2 + usize::try_from(seed % 4).unwrap();
+        let mut ring = Explorer::empty(seed, deployment(replicas));
+        for host in 0..replicas {
+            ring.act(Action::Start(host)).unwrap();
+        }
+        ring.run_for(secs(60)).unwrap();
+        let (mut before, mut moves) = (owners(&ring), 0);
+        let mut run_for = |ring: &mut Explorer, seconds: u64| {
+            for _ in 0..seconds * 10 {
+                ring.run_for(Duration::from_millis(100)).unwrap();
+                let now = owners(ring);
+                moves += before.iter().zip(&now).filter(|(before, now)| before != now).count();
+                before = now;
+            }
+        };
+        let mut spare = replicas;
+        for old in 0..replicas {
+            ring.act(Action::Start(spare)).unwrap();
+            run_for(&mut ring, 8);
+            let leaver = ring.world.process_of(old).unwrap();
+            ring.act(Action::Leave(leaver)).unwrap();
+            run_for(&mut ring, 5);
+            assert!(!ring.world.nodes[leaver].is_alive());
+            spare = old;
+        }
+        run_for(&mut ring, 60);
+        settled::check(&ring.world).unwrap();
+        assert_eq!(moves, before.len(), "seed {seed}: {replicas} replicas");
     }
 }

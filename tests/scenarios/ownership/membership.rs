@@ -113,6 +113,37 @@ async fn work_goes_on_while_a_host_joins_and_another_leaves() -> Result<()> {
     ensure_without_gap("the leave", &from_the_leaver)
 }
 
+/// As a Deployment does it: each new host is ready before an old one is told to leave, and `settle` outlasts
+/// that. Each slot has to move once, from a host of before to one of after.
+#[tokio::test]
+async fn a_rolling_update_moves_each_slot_once() -> Result<()> {
+    let mut stage = Stage::with_hosts(3, PROBES, &json!({ "settle": "15s" })).await?;
+    let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
+    churn.wait_for(A_ROUND).await?;
+    let begun = now();
+    for old in 0..3 {
+        stage.hosts.start_ready([old + 3]).await?;
+        stage.hosts.leave(old).await?;
+        churn.wait_for(A_ROUND).await?;
+    }
+    stage.hosts.wait_for_division().await?;
+    churn.wait_for(A_ROUND).await?;
+    stage.settle(churn).await?;
+
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    let mut moves = 0;
+    for reconciles in evidence.watched.reconciles().into_values() {
+        let since = reconciles.iter().rposition(|one| one.begin.at < begun).unwrap_or(0);
+        let owners: Vec<_> = reconciles[since..].iter().map(|one| &one.by).collect();
+        moves += owners.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    }
+    println!("a rolling update of 3 hosts: {moves} moves of {PROBES} objects");
+    ensure!(moves >= PROBES, "{moves} moves: the hosts of before still work");
+    ensure!(moves <= PROBES + PROBES / 10, "{moves} moves of {PROBES} objects");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_rebalance_writes_to_no_object() -> Result<()> {
     let mut stage = Stage::with_hosts(3, PROBES, &json!({})).await?;

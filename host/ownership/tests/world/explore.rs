@@ -143,6 +143,10 @@ impl Explorer {
         let mut random = Random::new(seed);
         let chaos = Chaos::new(&mut random);
         let setup = Setup { in_order: chaos.deletes, ..setup(&mut random, rules) };
+        Self::with(setup, chaos, random)
+    }
+
+    fn with(setup: Setup, chaos: Chaos, random: Random) -> Self {
         let world = World::new(setup);
         let faults_left = chaos.faults;
         Self {
@@ -167,6 +171,15 @@ impl Explorer {
         quiet.is_calm = true;
         quiet.start_all();
         quiet
+    }
+
+    /// A world in which nothing goes wrong, and nobody has been started.
+    pub(crate) fn empty(seed: u64, setup: Setup) -> Self {
+        let mut random = Random::new(seed);
+        let chaos = Chaos { slow: 0, very_slow: 0, lost: 0, ..Chaos::new(&mut random) };
+        let mut empty = Self::with(setup, chaos, random);
+        empty.is_calm = true;
+        empty
     }
 
     pub(crate) fn run_for(&mut self, time: Duration) -> Result<(), Violation> {
