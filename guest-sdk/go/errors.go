@@ -162,7 +162,7 @@ func Terminal(err error) error {
 
 // IsTerminal tells whether the host waits for a change instead of trying again: besides [Terminal], what
 // only a change of the object, of the settings or of the program can mend. A missing grant is terminal too,
-// since changing the configuration restarts the controller.
+// since every object is reconciled again when the configuration changes.
 func IsTerminal(err error) bool {
 	return errors.Is(err, ErrTerminal) || errors.Is(err, ErrNotGranted) || errors.Is(err, ErrBadRequest)
 }

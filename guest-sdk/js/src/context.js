@@ -115,7 +115,7 @@ export class Context {
    * Server-side apply: name every field this controller cares about and no other. What was applied before and
    * is not named now is removed. Takes fields over from other managers, unless `force` is false.
    *
-   * Build the object afresh: one that was read carries `managedFields`, which the API server refuses.
+   * Build the object afresh: one that was read names the fields of everybody, which this would take over.
    */
   apply(obj, options) {
     return this.#write("apply", obj, options, FORCED);

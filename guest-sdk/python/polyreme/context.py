@@ -154,7 +154,7 @@ class Context:
         before and is not named now is removed. Takes fields over from other managers, unless ``force`` is
         false. Options: ``subresource``, ``field_manager``, ``dry_run``, ``want_object``.
 
-        Build the object afresh: one that was read carries ``managedFields``, which the API server refuses.
+        Build the object afresh: one that was read names the fields of everybody, which this would take over.
         """
         return self._write("apply", obj, self._host.apply, {"force": force, **options})
 

@@ -116,8 +116,8 @@ class ApiError(Error):
     """The API server, an outside server or the host did not carry out a request. There is a subclass for each
     reason.
 
-    A missing grant is terminal, since changing the configuration restarts the controller; so is a request
-    that is malformed.
+    A missing grant is terminal, since every object is reconciled again when the configuration changes; so is
+    a request that is malformed.
     """
 
     reason: ClassVar[Reason] = Reason.OTHER

@@ -156,8 +156,8 @@ impl Context {
     /// was applied before and is not named now is removed. Takes fields over from other
     /// managers; [`Context::apply_with`] can decline that.
     ///
-    /// Build the object afresh: one that was read carries `managedFields`, which the API
-    /// server refuses here.
+    /// Build the object afresh: one that was read names the fields of everybody, which this
+    /// would take over.
     pub fn apply(&self, object: &dyn Writable) -> Result<Written, Error> {
         self.apply_with(object, &WriteOptions::forced())
     }

@@ -101,8 +101,8 @@ impl Error {
     /// Whether the host waits for a change instead of trying again.
     ///
     /// Besides [`Error::terminal`]: what only a change of the object, of the settings or of
-    /// the program can mend. A missing grant is terminal too, since changing the
-    /// configuration restarts the controller.
+    /// the program can mend. A missing grant is terminal too, since every object
+    /// is reconciled again when the configuration changes.
     pub fn is_terminal(&self) -> bool {
         match self {
             Self::Settings { .. } | Self::Decode { .. } | Self::Encode { .. } | Self::Terminal(_) => true,

@@ -13,6 +13,7 @@ const MAX_LABEL: usize = 63;
 
 /// Variables of the pod's environment, set from the downward API (`deploy/base`).
 const POD_NAME: &str = "POD_NAME";
+const POD_UID: &str = "POD_UID";
 const POD_NAMESPACE: &str = "POD_NAMESPACE";
 const NODE_ZONE: &str = "NODE_ZONE";
 
@@ -32,6 +33,8 @@ pub struct Identity {
     pub name: String,
     /// The pod; empty outside a cluster.
     pub pod: String,
+    /// The pod's uid; empty when not known.
+    pub pod_uid: String,
     /// The pod's namespace.
     pub namespace: Option<String>,
     /// The node's zone; empty when not known.
@@ -52,6 +55,7 @@ impl Default for Identity {
         Self {
             name: NAMELESS.to_owned(),
             pod: String::new(),
+            pod_uid: String::new(),
             namespace: None,
             zone: String::new(),
             profile: String::new(),
@@ -71,6 +75,7 @@ impl Identity {
         Ok(Self {
             name: name(chosen, &pod, hostname)?,
             pod,
+            pod_uid: variable(POD_UID).unwrap_or_default(),
             namespace: variable(POD_NAMESPACE)
                 .or_else(namespace)
                 .map(|text| text.trim().to_owned())

@@ -41,7 +41,8 @@ pub(crate) struct Rbac {
     #[arg(long, value_name = "NAME", default_value = "polyreme-host")]
     service_account: String,
 
-    /// Its namespace, where the Leases are unless the configuration says otherwise.
+    /// Its namespace, where the Leases are unless the configuration says otherwise. It has to exist before the
+    /// output is applied: `kubectl create namespace NAMESPACE`.
     #[arg(long, value_name = "NAMESPACE", default_value = "polyreme-system")]
     namespace: String,
 
