@@ -188,7 +188,7 @@ async fn a_registry_that_never_answers_holds_up_its_own_controller_only() -> Res
     let mut configuration = sites.host_configuration()?;
     let source = format!("oci://{}/reconcilers/silent@sha256:{}", silent.local_addr()?, "0".repeat(64));
     let controllers = configuration["controllers"].as_array_mut().context("no controllers")?;
-    controllers.push(json!({ "name": "silent", "module": source, "grants": [] }));
+    controllers.push(json!({ "name": "silent", "module": source }));
     let host = Host::launch(&server, &configuration)?;
     sites.create_theme("exciting", "darkcyan", "Futura").await?;
     sites.create_site("museum", "exciting").await?;
@@ -198,7 +198,14 @@ async fn a_registry_that_never_answers_holds_up_its_own_controller_only() -> Res
 
     controller(&mut configuration, "website")?["settings"]["image"] = "nginx:another".into();
     host.reconfigure(&configuration)?;
-    wait_for_image(&sites, "museum", "nginx:another").await
+    wait_for_image(&sites, "museum", "nginx:another").await?;
+
+    // Nor does it hold up the end of a host that has nothing else.
+    configuration["controllers"] = json!([{ "name": "silent", "module": source }]);
+    let mut idle = Host::launch(&server, &configuration)?;
+    idle.wait_for_log("loading modules", LIMIT).await?;
+    ensure!(idle.terminate().await?.success(), "it did not end well");
+    Ok(())
 }
 
 #[tokio::test]

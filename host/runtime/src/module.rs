@@ -150,6 +150,7 @@ impl Module {
         match (answer, &self.warm) {
             (Some(Ok(verdict)), Some(pool)) => {
                 let stats = attempt.stats();
+                attempt.store.data().usage.give_turn_back();
                 pool.give_back(attempt);
                 Ok((verdict, stats))
             }
@@ -225,7 +226,7 @@ impl Attempt {
         let wall_time = self.store.data().limits.wall_time;
         self.store.data().usage.enter();
         let answer = tokio::time::timeout(wall_time, work(self)).await;
-        self.store.data().usage.leave();
+        self.store.data().usage.end();
         answer.ok()
     }
 
@@ -233,7 +234,16 @@ impl Attempt {
         self.store.data().usage.stats()
     }
 
+    /// Ends the instance. Giving back the memory of a large one takes a while, so its turn lasts until then.
     fn end<T>(self, answer: Answer<T>) -> Result<(T, CallStats), CallError> {
+        let outcome = self.outcome(answer);
+        let usage = Arc::clone(&self.store.data().usage);
+        drop(self);
+        usage.give_turn_back();
+        outcome
+    }
+
+    fn outcome<T>(&self, answer: Answer<T>) -> Result<(T, CallStats), CallError> {
         let call = self.store.data();
         match answer {
             Some(Ok(value)) => Ok((value, call.usage.stats())),

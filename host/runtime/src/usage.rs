@@ -75,12 +75,22 @@ impl Usage {
     /// The guest stopped running, and gives its turn back; must be called on the thread of [`Usage::enter`].
     /// Charges nothing when the guest was not running.
     pub(crate) fn leave(&self) {
+        self.end();
+        self.give_turn_back();
+    }
+
+    /// [`Usage::leave`], but the turn is kept for what has to be cleared away.
+    pub(crate) fn end(&self) {
         let entered = self.entered_at_nanos.swap(NOT_RUNNING, Ordering::Relaxed);
         if entered != NOT_RUNNING {
             let ran = self.clock_nanos().saturating_sub(entered);
             let most = if self.outlived_a_tick() { u64::MAX } else { nanos(TICK) };
             self.cpu_nanos.fetch_add(ran.min(most), Ordering::Relaxed);
         }
+    }
+
+    /// Everything is cleared away.
+    pub(crate) fn give_turn_back(&self) {
         *self.turn.lock() = None;
     }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
@@ -130,7 +131,9 @@ impl Server {
     fn serve(&self, listener: TcpListener) -> Result<(), StartError> {
         let tls = RustlsConfig::from_config(self.identity.tls()?);
         let refused = |source| StartError::Listen { port: self.identity.port, source };
-        let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?;
+        // Else an event of a watch waits until the client has acknowledged the one before: up to 40 ms.
+        let at_once = |tls: RustlsAcceptor| tls.acceptor(NoDelayAcceptor);
+        let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(refused)?.map(at_once);
         server.http_builder().http2().max_concurrent_streams(MAX_STREAMS);
         let service = rest::router(self.api.clone()).into_make_service();
         let serving = server.handle(self.handle.clone()).serve(service);

@@ -124,6 +124,10 @@ impl Fleet {
     pub(super) async fn start(&mut self) -> anyhow::Result<()> {
         self.begin_loads();
         self.take_up_until(Instant::now() + START_PATIENCE).await;
+        if self.running.is_empty() && !self.loads.is_empty() {
+            let controllers: Vec<&str> = self.loading.keys().map(String::as_str).collect();
+            info!(controllers = controllers.join(","), "loading modules, nothing runs before one is there");
+        }
         while self.running.is_empty() && !self.loads.is_empty() {
             self.take_up_until(Instant::now() + START_PATIENCE).await;
         }

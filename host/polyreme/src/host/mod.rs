@@ -222,11 +222,15 @@ impl Host {
     ) -> anyhow::Result<()> {
         host.publish_cache_sizes();
         let mut fleet = Fleet::new(Arc::clone(host), shutdown.clone());
-        fleet.start().await?;
-        match file {
-            Some(file) => drop(shutdown.run_until_cancelled(file.follow(&mut fleet)).await),
-            None => drop(shutdown.run_until_cancelled(fleet.settle()).await),
-        }
+        let work = async {
+            fleet.start().await?;
+            match file {
+                Some(file) => file.follow(&mut fleet).await,
+                None => fleet.settle().await,
+            }
+            anyhow::Ok(())
+        };
+        shutdown.run_until_cancelled(work).await.transpose()?;
         host.stop(fleet.into_tasks()).await;
         Ok(())
     }

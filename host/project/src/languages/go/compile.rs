@@ -64,7 +64,8 @@ fn joined(flag: &str, path: &Path) -> OsString {
 }
 
 /// Has `go` look at and compile files for the target, whatever the user's own programs are built for.
+/// `GOEXPERIMENT` stays what it is: `jsonv2` is worth it for some modules (docs/writing-controllers-go.md).
 pub(super) fn for_wasip1(command: &mut Command) {
     command.env("GOOS", "wasip1").env("GOARCH", "wasm");
-    command.env_remove("GOWASM").env_remove("GOEXPERIMENT");
+    command.env_remove("GOWASM");
 }

@@ -3,7 +3,7 @@
 //! Three steps: ask the compiler who it is ([`toolchain`]), ask `go list` whether the folder holds a main
 //! package with the SDK in it ([`package`]; TinyGo has the same front end and needs `go` as well), compile
 //! to a core module for `wasip1` ([`compile`]). Variables that a user set for programs of their own machine
-//! (`GOOS`, `GOFLAGS` with a build mode) do not reach the compiler.
+//! (`GOOS`, `GOFLAGS` with a build mode) do not reach the compiler; `GOEXPERIMENT` does.
 
 mod compile;
 mod package;
