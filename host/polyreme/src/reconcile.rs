@@ -25,13 +25,13 @@ use crate::guest_log::{self, GuestLog};
 use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
 use crate::object::{Kind, Object, ObjectKey};
 use crate::ownership::{LaneSlots, Permit, Refused, ShardLabels};
-use crate::queue::schedule::{BACKOFF_BASE, Outcome, Popped};
+use crate::queue::schedule::{Outcome, Popped};
 use crate::queue::{Queue, Work};
 use polyreme_ownership::SlotId;
 use polyreme_ownership::slots::Root;
 
 /// Shortest `requeue-after`: a guest that asks for 0 would otherwise spin.
-const MIN_REQUEUE: Duration = BACKOFF_BASE;
+const MIN_REQUEUE: Duration = Duration::from_millis(5);
 /// Longest `requeue-after`: 30 days, far beyond any resync.
 const MAX_REQUEUE: Duration = Duration::from_secs(30 * 24 * 3600);
 

@@ -63,6 +63,7 @@ mod tests {
             ("  grants:", "  settings: {a: 1}\n  grants:"),
             ("  grants:", "  limits: {memory: 32Mi}\n  grants:"),
             ("  grants:", "  instances: {warm: 2}\n  grants:"),
+            ("  grants:", "  queue: {maxDelay: 1m}\n  grants:"),
             ("[get]", "[list]"),
         ] {
             let after = parse(&FILE.replace(from, to));

@@ -51,6 +51,7 @@ use polyreme_runtime::Instances;
 use polyreme_sources::Fetcher;
 
 use crate::identity::Identity;
+use crate::queue::schedule::Backoff;
 
 /// The only accepted `apiVersion`.
 pub const API_VERSION: &str = "polyreme.dev/v1alpha1";
@@ -86,6 +87,12 @@ pub const IDLE_SECONDS: Bound<u64> = Bound { default: 60, min: 1, max: 86_400 };
 
 /// Every object is reconciled again after this long (±10 %), as in controller-runtime.
 pub const RESYNC_MILLIS: Bound<u64> = Bound { default: 10 * 3_600_000, min: 100, max: 30 * 24 * 3_600_000 };
+
+/// The first wait after a failure, in milliseconds: as in controller-runtime.
+pub const BASE_DELAY_MILLIS: Bound<u64> = Bound { default: 5, min: 1, max: 60_000 };
+
+/// The longest wait after failures in a row, in milliseconds: as in controller-runtime.
+pub const MAX_DELAY_MILLIS: Bound<u64> = Bound { default: 1_000_000, min: 100, max: 24 * 3_600_000 };
 
 /// Verbs that a grant can name, in the words of `wit/controller.wit`.
 pub const VERBS: [&str; 11] =
@@ -166,6 +173,8 @@ pub struct ControllerConfig {
     pub limits: Limits,
     /// `resync:`
     pub resync: Duration,
+    /// `queue:`
+    pub queue: Backoff,
     /// `ring:`, absent for `ownership.ring`.
     pub ring: Option<String>,
     /// `serviceAccount:`, absent to act as the host.

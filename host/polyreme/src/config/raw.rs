@@ -86,9 +86,21 @@ pub(super) struct RawController {
     #[serde(default)]
     pub(super) resync: Option<Spanned<DurationText>>,
     #[serde(default)]
+    pub(super) queue: Option<RawQueue>,
+    #[serde(default)]
     pub(super) ring: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) service_account: Option<Spanned<String>>,
+}
+
+/// `queue:`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawQueue {
+    #[serde(default)]
+    pub(super) base_delay: Option<Spanned<DurationText>>,
+    #[serde(default)]
+    pub(super) max_delay: Option<Spanned<DurationText>>,
 }
 
 /// `registries:`

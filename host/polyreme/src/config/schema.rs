@@ -68,6 +68,7 @@ mod tests {
             ("    warm: 2", format!("{controller}/properties/instances/oneOf/1")),
             ("  - apiVersion: v1", format!("{controller}/properties/grants/items")),
             ("  - hosts: [api.example.com]", format!("{controller}/properties/http/items")),
+            ("    baseDelay: 5ms", format!("{controller}/properties/queue")),
             ("    memory: 64Mi", format!("{controller}/properties/limits")),
         ] {
             assert_eq!(known_to_the_parser(line), properties(&pointer), "{line}");

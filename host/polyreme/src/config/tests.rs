@@ -38,6 +38,7 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(controller.limits, Limits::default());
     assert_eq!(controller.settings_json().as_ref(), "{}");
     assert_eq!(controller.resync.as_secs(), 36_000);
+    assert_eq!(controller.queue, Backoff::default());
     assert_eq!(config.ownership, OwnershipConfig::default());
     assert_eq!(config.ring(controller), "default");
 }
@@ -65,6 +66,7 @@ controllers:
   limits: { memory: 32Mi, cpuTime: 500ms, wallTime: 10s, apiCallsInFlight: 4, apiCallsPerSecond: 50, hostCalls: 100,
             httpRequestsInFlight: 2, httpTimeout: 3s, logLines: 20, logBytes: 4Ki, payload: 1Mi }
   resync: 5m
+  queue: { baseDelay: 1s, maxDelay: 5m }
 ",
     )
     .unwrap();
@@ -454,6 +456,17 @@ fn faults_in_instances_are_named_with_their_place_and_what_to_write() {
     fault("instances: { warm: 1, maxReconcile: 5 }", &["maxReconcile", "did you mean \"maxReconciles\""]);
     fault("instances: { maxReconciles: 5 }", &["warm"]);
     fault("instances: [warm]", &["fresh, or a map of warm, maxReconciles and idleSeconds"]);
+}
+
+#[test]
+fn the_first_wait_after_a_failure_is_not_longer_than_the_longest() {
+    let text = message(&with("queue: { baseDelay: 10s, maxDelay: 9s }"));
+    assert!(text.starts_with("conf/polyreme.yaml:6:"), "{text}");
+    assert!(text.contains("queue.baseDelay 10s is more than queue.maxDelay 9s"), "{text}");
+    let text = message(&with("queue: { maxDelay: 30 }"));
+    assert!(text.contains("queue.maxDelay") || text.contains("30s"), "{text}");
+    let text = message(&with("queue: { rate: 3s }"));
+    assert!(text.contains("unknown field \"rate\"") && text.contains("baseDelay"), "{text}");
 }
 
 /// A pinned module of a registry.

@@ -97,6 +97,7 @@ impl Connected {
             queued = seat.queue.depth(),
             "controller started"
         );
+        seat.queue.set_backoff(now.config.queue);
         let mut crew = self.crew(now.config.workers);
         let _health = self.follow_health(host);
         let mut resync = self.resync(host, &now.config);
@@ -117,6 +118,7 @@ impl Connected {
             }
             self.replace(host, seat, &now, &next);
             crew.resize(next.config.workers);
+            seat.queue.set_backoff(next.config.queue);
             if next.config.resync != now.config.resync {
                 drop(std::mem::replace(&mut resync, self.resync(host, &next.config)));
             }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::metrics::{QueueMetrics, WorkGuard};
 use crate::object::ObjectKey;
-use schedule::{Outcome, Popped, Priority, Schedule};
+use schedule::{Backoff, Outcome, Popped, Priority, Schedule};
 
 /// Hands keys to workers by the rules of [`schedule`]. Any number of tasks may use it.
 pub struct Queue {
@@ -34,6 +34,11 @@ impl Queue {
     pub fn new(metrics: QueueMetrics) -> Self {
         let inner = Inner { schedule: Schedule::default(), closed: false };
         Self { inner: Mutex::new(inner), wake: Notify::new(), metrics }
+    }
+
+    /// How long keys wait that fail from now on.
+    pub fn set_backoff(&self, backoff: Backoff) {
+        self.inner.lock().schedule.set_backoff(backoff);
     }
 
     /// Queues a key now.

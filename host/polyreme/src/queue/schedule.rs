@@ -3,8 +3,8 @@
 //! The rules are those users of controller-runtime know. A key is queued once however often it is
 //! added, is never handed out while a worker holds it, and what arrives meanwhile makes it run once
 //! more afterwards. Within a priority the order is first in, first out; fresh changes overtake the
-//! start-up backlog and resyncs ([`Priority::LOW`]). A failed key waits 5 ms, doubling to 1000 s
-//! (the defaults of client-go's `ItemExponentialFailureRateLimiter`); an event for it ends the wait.
+//! start-up backlog and resyncs ([`Priority::LOW`]). A failed key waits ([`Backoff`]); an event for it ends
+//! the wait.
 //!
 //! Bounded by the number of objects: a key takes one entry, whatever happens to it.
 
@@ -15,10 +15,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// First wait after a failure.
-pub const BACKOFF_BASE: Duration = Duration::from_millis(5);
-/// Longest wait after many failures.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(1000);
+/// How long a key waits after failures in a row: twice as long each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first wait.
+    pub base: Duration,
+    /// The longest.
+    pub max: Duration,
+}
 
 /// Higher is served first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,9 +77,26 @@ pub struct Schedule<K> {
     ready: BTreeMap<(Reverse<Priority>, u64), K>,
     waiting: BTreeMap<(Instant, u64), K>,
     failures: HashMap<K, u32>,
+    backoff: Backoff,
     /// Ready keys by priority; a priority that was once used stays, with 0.
     depth: BTreeMap<Priority, usize>,
     next_order: u64,
+}
+
+impl Default for Backoff {
+    /// 5 ms to 1000 s, as client-go's `ItemExponentialFailureRateLimiter`.
+    fn default() -> Self {
+        Self { base: Duration::from_millis(5), max: Duration::from_secs(1000) }
+    }
+}
+
+impl Backoff {
+    /// The wait after `failures` earlier failures in a row.
+    #[must_use]
+    pub fn wait(self, failures: u32) -> Duration {
+        let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.max)
+    }
 }
 
 impl<K: Clone + Eq + Hash> Default for Schedule<K> {
@@ -85,6 +106,7 @@ impl<K: Clone + Eq + Hash> Default for Schedule<K> {
             ready: BTreeMap::new(),
             waiting: BTreeMap::new(),
             failures: HashMap::new(),
+            backoff: Backoff::default(),
             depth: BTreeMap::new(),
             next_order: 0,
         }
@@ -92,6 +114,11 @@ impl<K: Clone + Eq + Hash> Default for Schedule<K> {
 }
 
 impl<K: Clone + Eq + Hash> Schedule<K> {
+    /// From the next failure on.
+    pub fn set_backoff(&mut self, backoff: Backoff) {
+        self.backoff = backoff;
+    }
+
     /// Queues a key now. True when that put a key into the ready line.
     pub fn add(&mut self, key: K, priority: Priority, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(&key) else {
@@ -205,16 +232,10 @@ impl<K: Clone + Eq + Hash> Schedule<K> {
 
     fn count_failure(&mut self, key: &K) -> Duration {
         let failures = self.failures.entry(key.clone()).or_insert(0);
-        let delay = backoff(*failures);
+        let delay = self.backoff.wait(*failures);
         *failures = failures.saturating_add(1);
         delay
     }
-}
-
-/// The wait after `failures` earlier failures in a row.
-pub fn backoff(failures: u32) -> Duration {
-    let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
-    BACKOFF_BASE.saturating_mul(factor).min(BACKOFF_MAX)
 }
 
 #[cfg(test)]
@@ -276,10 +297,25 @@ mod tests {
 
     #[test]
     fn backoff_is_capped_at_1000_seconds_for_any_count() {
-        assert_eq!(backoff(17), Duration::from_millis(5 << 17));
+        let backoff = Backoff::default();
+        assert_eq!(backoff.wait(17), Duration::from_millis(5 << 17));
         for failures in [18, 31, 32, 1000, u32::MAX] {
-            assert_eq!(backoff(failures), BACKOFF_MAX, "{failures}");
+            assert_eq!(backoff.wait(failures), Duration::from_secs(1000), "{failures}");
         }
+    }
+
+    #[test]
+    fn another_backoff_counts_the_failures_before() {
+        let (mut schedule, now) = (Schedule::default(), Instant::now());
+        let fail = |schedule: &mut Schedule<_>| {
+            schedule.add("a", Priority::NORMAL, now);
+            schedule.pop(now).unwrap();
+            schedule.finish(&"a", Outcome::Backoff, now)
+        };
+        fail(&mut schedule);
+        schedule.set_backoff(Backoff { base: Duration::from_secs(1), max: Duration::from_secs(3) });
+        assert_eq!(fail(&mut schedule), Some(Duration::from_secs(2)));
+        assert_eq!(fail(&mut schedule), Some(Duration::from_secs(3)));
     }
 
     #[test]

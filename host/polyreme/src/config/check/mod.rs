@@ -23,14 +23,16 @@ use registries::Registries;
 
 use super::error::suggestion;
 use super::limits::durations;
-use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits};
+use super::raw::{RawAdmin, RawController, RawGrant, RawHost, RawLimits, RawQueue};
 use super::{
-    API_CALLS_IN_FLIGHT, API_CALLS_PER_SECOND, API_VERSION, AdminConfig, Bound, CPU_TIME_MILLIS, ConfigError,
-    ControllerConfig, DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant, HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT,
-    HTTP_TIMEOUT_MILLIS, HostConfig, KIND, LOG_BYTES, LOG_LINES, Limits, MEMORY, ModuleSource, PAYLOAD,
-    Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS, ServiceAccount, VERBS, WALL_TIME_MILLIS, WORKERS,
+    API_CALLS_IN_FLIGHT, API_CALLS_PER_SECOND, API_VERSION, AdminConfig, BASE_DELAY_MILLIS, Bound,
+    CPU_TIME_MILLIS, ConfigError, ControllerConfig, DEFAULT_ADMIN_ADDRESS, DurationText, Fault, Grant,
+    HOST_CALLS, HTTP_REQUESTS_IN_FLIGHT, HTTP_TIMEOUT_MILLIS, HostConfig, KIND, LOG_BYTES, LOG_LINES, Limits,
+    MAX_DELAY_MILLIS, MEMORY, ModuleSource, PAYLOAD, Place, RESYNC_MILLIS, SHUTDOWN_GRACE_SECONDS,
+    ServiceAccount, VERBS, WALL_TIME_MILLIS, WORKERS,
 };
 use crate::identity::{Identity, is_dns_label};
+use crate::queue::schedule::Backoff;
 
 /// The host's own field manager; a controller writes under its name.
 const HOST_NAME: &str = "polyreme";
@@ -116,12 +118,24 @@ impl Checker {
             http: self.each(raw.http.unwrap_or_default(), Self::http_grant),
             limits: self.limits(raw.limits.unwrap_or_default()),
             resync: self.duration("resync", raw.resync, RESYNC_MILLIS),
+            queue: self.queue(raw.queue.unwrap_or_default()),
             ring: self.label("ring", raw.ring),
             service_account: raw.service_account.map(|account| self.service_account(&account)),
             name: raw.name.value,
             settings_place: settings_place.unwrap_or_else(|| place.clone()),
             place,
         }
+    }
+
+    fn queue(&mut self, raw: RawQueue) -> Backoff {
+        let written = raw.base_delay.as_ref().or(raw.max_delay.as_ref()).map(|delay| delay.referenced);
+        let base = self.duration("queue.baseDelay", raw.base_delay, BASE_DELAY_MILLIS);
+        let max = self.duration("queue.maxDelay", raw.max_delay, MAX_DELAY_MILLIS);
+        if let (true, Some(at)) = (base > max, written) {
+            let problem = format!("queue.baseDelay {base:?} is more than queue.maxDelay {max:?}");
+            self.fault(at, problem, "lower queue.baseDelay, or raise queue.maxDelay");
+        }
+        Backoff { base, max }
     }
 
     /// `NAME` or `NAMESPACE/NAME`.
