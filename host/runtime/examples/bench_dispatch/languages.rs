@@ -106,9 +106,9 @@ async fn measure(language: &Language, component: &Path, objects: &Objects) -> Re
     let (compile, load) = loading(component, dir.path()).await?;
     let engine = engine(dir.path())?;
     let module = engine.load(language.guest, component, Limits::default()).await?;
-    let fresh = Samples::take(&module, objects, WARM_UP, FRESH_CALLS).await?;
+    let fresh = Samples::take(&module, objects, WARM_UP, FRESH_CALLS, 1).await?;
     let kept = module.with_instances(warm(1))?;
-    let warm = Samples::take(&kept, objects, WARM_UP, WARM_CALLS).await?;
+    let warm = Samples::take(&kept, objects, WARM_UP, WARM_CALLS, 1).await?;
     drop(kept);
     let memory = objects.reconcile(&module).await?.memory_high_water_bytes;
     let times = |sorted: &[Duration]| [percentile(sorted, 50), percentile(sorted, 99)];

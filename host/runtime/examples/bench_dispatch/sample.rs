@@ -17,12 +17,14 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// `calls` by the guest and natively in turn, after `warm_up` to fill caches.
+    /// `calls` by the guest and natively in turn, after `warm_up` to fill caches. Each side makes `in_a_row`
+    /// before it is the other's turn: with 1, each finds the CPU's caches full of the other's code.
     pub(crate) async fn take(
         module: &Module,
         objects: &Objects,
         warm_up: usize,
         calls: usize,
+        in_a_row: usize,
     ) -> Result<Self, Failure> {
         for _ in 0..warm_up {
             objects.reconcile(module).await?;
@@ -30,14 +32,18 @@ impl Samples {
         }
         let none = || Vec::with_capacity(calls);
         let mut samples = Self { guest: none(), guest_cpu: none(), native: none() };
-        for _ in 0..calls {
-            let started = Instant::now();
-            let stats = objects.reconcile(module).await?;
-            samples.guest.push(started.elapsed());
-            samples.guest_cpu.push(stats.cpu_time);
-            let started = Instant::now();
-            objects.reconcile_natively()?;
-            samples.native.push(started.elapsed());
+        for _ in 0..calls / in_a_row {
+            for _ in 0..in_a_row {
+                let started = Instant::now();
+                let stats = objects.reconcile(module).await?;
+                samples.guest.push(started.elapsed());
+                samples.guest_cpu.push(stats.cpu_time);
+            }
+            for _ in 0..in_a_row {
+                let started = Instant::now();
+                objects.reconcile_natively()?;
+                samples.native.push(started.elapsed());
+            }
         }
         samples.guest.sort_unstable();
         samples.guest_cpu.sort_unstable();

@@ -51,6 +51,16 @@ async fn a_trap_in_describe_names_describe() {
 }
 
 #[tokio::test]
+async fn a_reconcile_of_other_types_is_found_before_it_is_called() {
+    let module = load(&Guest::new().contract("epoch: u64,", "epoch: s64,"), Limits::default()).await;
+    let session = Session::for_describe("{}".into(), Arc::new(Lines::default()));
+    let fault = guest_fault(module.describe(session).await.unwrap_err());
+    assert!(matches!(fault.kind, FaultKind::InvalidResult { .. }), "{fault:?}");
+    assert!(fault.to_string().contains("wit/controller.wit"), "{fault}");
+    assert_says(&fault_of(&module).await, &["calling convention"]);
+}
+
+#[tokio::test]
 async fn a_trap_in_any_other_export_is_the_guests_fault_too() {
     let post_return = r#"(func (export "cabi_post_polyreme:controller/reconciler@0.1.0#reconcile")
         (param i32) unreachable)"#;
