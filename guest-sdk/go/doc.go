@@ -2,7 +2,7 @@
 //
 // You write a type for your kind and one function, Reconcile. The host does the rest: watches, cache, work
 // queue, retries, credentials, and sharing the objects out among its replicas. The package needs nothing but
-// the standard library, Go 1.24 or newer, or TinyGo.
+// the standard library: Go 1.24 or newer, or TinyGo on Go 1.22 or newer.
 //
 // # The smallest controller
 //

@@ -1,3 +1,3 @@
 module polyreme.dev/sdk
 
-go 1.24
+go 1.22

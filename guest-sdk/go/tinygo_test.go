@@ -14,7 +14,7 @@ import (
 )
 
 // oldestGo is what the go line may ask for at most: a newer one shuts out compilers that would do.
-const oldestGo = "1.24"
+const oldestGo = "1.22"
 
 // noTinyGoImports are packages that TinyGo has not, or not without a scheduler.
 var noTinyGoImports = []string{"runtime/metrics", "runtime/debug", "net", "net/http", "os/exec", "plugin", "os/signal"}
@@ -22,7 +22,9 @@ var noTinyGoImports = []string{"runtime/metrics", "runtime/debug", "net", "net/h
 // noTinyGoCalls are functions that it compiles only with a scheduler, or that panic.
 var noTinyGoCalls = map[string]bool{
 	"context.WithCancel": true, "context.WithTimeout": true, "context.WithDeadline": true,
-	"context.WithCancelCause": true, "context.AfterFunc": true, "time.AfterFunc": true, "time.Tick": true,
+	"context.WithCancelCause": true, "context.WithTimeoutCause": true, "context.WithDeadlineCause": true,
+	"context.AfterFunc": true, "time.AfterFunc": true, "time.Tick": true, "time.After": true,
+	"time.NewTimer": true, "time.NewTicker": true,
 	"reflect.MakeFunc": true, "runtime.NumGoroutine": true,
 }
 

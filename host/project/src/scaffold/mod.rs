@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn a_go_project_asks_for_no_newer_go_than_its_sdk() {
+        let (_parent, folder) = scaffold(Language::Go);
+        let go_line = |path: &str| {
+            let text = fs::read_to_string(folder.join(path)).unwrap();
+            text.lines().find(|line| line.starts_with("go ")).map(str::to_owned)
+        };
+        let sdk = go_line(&format!("{SDK_FOLDER}/go.mod"));
+        assert!(sdk.is_some());
+        assert_eq!(go_line("go.mod"), sdk);
+    }
+
+    #[test]
     fn nothing_is_left_to_be_filled_in() {
         for language in Language::ALL {
             let (_parent, folder) = scaffold(language);

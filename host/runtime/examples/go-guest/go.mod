@@ -1,6 +1,6 @@
 module polyreme.dev/host/runtime/examples/go-guest
 
-go 1.24
+go 1.22
 
 require polyreme.dev/sdk v0.0.0
 

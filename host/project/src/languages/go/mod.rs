@@ -20,8 +20,11 @@ use toolchain::Version;
 /// The SDK's import path.
 pub const SDK: &str = "polyreme.dev/sdk";
 
-/// The oldest Go that has `//go:wasmexport`.
-pub const OLDEST: Version = Version { major: 1, minor: 24 };
+/// The oldest Go that compiler `program` can do with: for `go` the first with `//go:wasmexport`, for TinyGo,
+/// which has that itself, the first that compiles the SDK.
+fn oldest(program: Compiler) -> Version {
+    Version { major: 1, minor: if program == Compiler::TinyGo { 22 } else { 24 } }
+}
 
 /// Why a Go project could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +45,16 @@ pub enum GoError {
     },
     /// It is older than what the SDK needs.
     #[error(
-        "failed to build with {found}: a guest needs Go {OLDEST} or newer (`//go:wasmexport`); {}",
-        toolchain::install_remedy(Compiler::Go)
+        "failed to build with {found}: a guest needs Go {} or newer{}; {}, or have one of 1.21 or newer fetch it: \
+         `go env -w GOTOOLCHAIN=go{}+auto`",
+        oldest(*program),
+        if *program == Compiler::TinyGo { " under TinyGo" } else { " (`//go:wasmexport`)" },
+        toolchain::install_remedy(Compiler::Go),
+        toolchain::RECOMMENDED,
     )]
     TooOld {
+        /// What was to compile with it.
+        program: Compiler,
         /// As the compiler says.
         found: String,
     },
@@ -88,7 +97,7 @@ pub enum GoError {
         name: String,
     },
     /// The compiler failed; it has said why.
-    #[error("failed to build {name}: the messages of {program} are above")]
+    #[error("failed to build {name}: the messages of {program} are above{}", toolchain::compile_remedy(*program))]
     Compile {
         /// The package.
         name: String,

@@ -6,12 +6,12 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use super::{GoError, OLDEST};
+use super::{GoError, oldest};
 use crate::languages::Compiler;
 use crate::process;
 
 /// The version that remedies install: what this repository is tested with.
-const RECOMMENDED: &str = "1.26.8";
+pub(super) const RECOMMENDED: &str = "1.26.8";
 
 /// A version of Go, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,12 +39,19 @@ impl fmt::Display for Version {
 }
 
 /// What the compiler calls itself: `go version go1.26.8 linux/amd64`. TinyGo says which Go it stands on in
-/// the same line, and that counts.
+/// the same line, and that counts; the `go` that lists its packages must be no older.
 pub(super) async fn find(compiler: Compiler, dir: &Path) -> Result<String, GoError> {
-    if compiler == Compiler::TinyGo {
-        ask(Compiler::Go, dir).await?;
+    let oldest = oldest(compiler);
+    let mut found = ask(Compiler::Go, dir).await?;
+    if compiler == Compiler::TinyGo && is_new_enough(&found, oldest) {
+        found = ask(compiler, dir).await?;
     }
-    ask(compiler, dir).await
+    if is_new_enough(&found, oldest) { Ok(found) } else { Err(GoError::TooOld { program: compiler, found }) }
+}
+
+/// A version that cannot be read is newer than this code: let the compiler speak for itself.
+fn is_new_enough(said: &str, oldest: Version) -> bool {
+    Version::parse(said).is_none_or(|version| version >= oldest)
 }
 
 async fn ask(compiler: Compiler, dir: &Path) -> Result<String, GoError> {
@@ -59,10 +66,16 @@ async fn ask(compiler: Compiler, dir: &Path) -> Result<String, GoError> {
         let problem = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(GoError::List { dir: dir.to_owned(), problem });
     }
-    // A version that cannot be read is newer than this code: let the compiler speak for itself.
-    match Version::parse(&said) {
-        Some(version) if version < OLDEST => Err(GoError::TooOld { found: said }),
-        _ => Ok(said),
+    Ok(said)
+}
+
+/// What a failed compilation leaves to be said. A TinyGo knows Go up to some version only, and says so.
+pub(super) fn compile_remedy(compiler: Compiler) -> &'static str {
+    match compiler {
+        Compiler::TinyGo => {
+            "; if it asks for an older Go, name one that it knows: `GOTOOLCHAIN=go1.23.12 polyreme build`"
+        }
+        _ => "",
     }
 }
 
@@ -111,7 +124,15 @@ mod tests {
             Some(25)
         );
         assert_eq!(minor("something else"), None);
-        assert!(Version::parse("go1.9").unwrap() < OLDEST);
+        assert!(!is_new_enough("go1.9", oldest(Compiler::TinyGo)));
+        assert!(is_new_enough("something else", oldest(Compiler::Go)));
+    }
+
+    #[test]
+    fn tinygo_stands_on_a_go_without_wasmexport() {
+        let said = "tinygo version 0.34.0 linux/amd64 (using go version go1.23.4 and LLVM version 18.1.2)";
+        assert!(is_new_enough(said, oldest(Compiler::TinyGo)));
+        assert!(!is_new_enough("go version go1.23.4 linux/amd64", oldest(Compiler::Go)));
     }
 
     #[test]
@@ -120,7 +141,10 @@ mod tests {
         assert!(text.starts_with("failed to find go: install it: `"), "{text}");
         let text = GoError::NoCompiler { program: Compiler::TinyGo }.to_string();
         assert!(text.contains("tinygo"), "{text}");
-        let text = GoError::TooOld { found: "go version go1.19.8 linux/amd64".into() }.to_string();
+        let too_old = |program| GoError::TooOld { program, found: "go version go1.19.8 linux/amd64".into() };
+        let text = too_old(Compiler::Go).to_string();
         assert!(text.contains("go1.19.8") && text.contains("needs Go 1.24"), "{text}");
+        let text = too_old(Compiler::TinyGo).to_string();
+        assert!(text.contains("needs Go 1.22"), "{text}");
     }
 }

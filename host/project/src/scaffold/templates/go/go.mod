@@ -1,6 +1,6 @@
 module example.com/{{name}}
 
-go 1.24
+go 1.22
 
 require polyreme.dev/sdk v0.0.0
 
