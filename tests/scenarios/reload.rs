@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use polyreme_tests::{Child, Host, Probes, Scope, Webhosting, eventually, exclusive_server, guests_dir};
 use serde_json::{Value, json};
@@ -140,6 +141,50 @@ async fn a_controller_is_added_and_removed_while_another_one_works() -> Result<(
     // What waited for the controller is done when it comes back.
     host.reconfigure(&whole)?;
     sites.wait_until_ready("library").await
+}
+
+#[tokio::test]
+async fn how_long_a_failed_object_waits_follows_the_configuration() -> Result<()> {
+    let server = exclusive_server().await?;
+    // For the rights of a host.
+    let sites = Webhosting::prepare(&server).await?;
+    let mut configuration = sites.host_configuration()?;
+    let module = format!("file:{}", guests_dir().join("hostile.wasm").display());
+    let waits = json!({ "baseDelay": "1m", "maxDelay": "1h" });
+    configuration["controllers"] = json!([{ "name": "hostile", "module": module, "queue": waits }]);
+    let host = Host::start(&server, &configuration).await?;
+    let failures = async || -> Result<f64> {
+        let labels = ["controller=\"hostile\""];
+        Ok(host.metrics().await?.sum("controller_runtime_reconcile_errors_total", &labels))
+    };
+    let namespace = server.namespace("waits").await?;
+    let config_maps: Api<ConfigMap> = Api::namespaced(server.client().await?, namespace.name());
+    let object: ConfigMap = serde_json::from_value(json!({
+        "metadata": { "name": "panic", "labels": { "polyreme.dev/hostile": "panic" } },
+    }))?;
+    config_maps.create(&PostParams::default(), &object).await?;
+    eventually("the first failure", LIMIT, async || {
+        ensure!(failures().await? > 0.0, "none yet");
+        Ok(())
+    })
+    .await?;
+
+    controller(&mut configuration, "hostile")?["queue"] = json!({ "baseDelay": "10ms", "maxDelay": "100ms" });
+    host.reconfigure(&configuration)?;
+    eventually("the new waits", LIMIT, async || {
+        let applied = ["controller=\"hostile\"", "result=\"applied\""];
+        ensure!(host.metrics().await?.sum("polyreme_controller_updates_total", &applied) == 1.0);
+        Ok(())
+    })
+    .await?;
+    let touched = json!({ "data": { "touched": "yes" } });
+    config_maps.patch("panic", &PatchParams::default(), &Patch::Merge(touched)).await?;
+    eventually("many failures", LIMIT, async || {
+        let failures = failures().await?;
+        ensure!(failures >= 10.0, "{failures} so far");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
