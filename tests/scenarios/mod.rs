@@ -5,6 +5,7 @@
 //! namespace, so each has the server alone.
 
 mod configurations;
+mod hello;
 mod hostile;
 mod modules;
 mod ownership;

@@ -20,8 +20,13 @@ use crate::{paths, progress, wasm_std};
 /// Folders whose folders can be guests in another language than Rust. The part of a path
 /// below the first folder named here is the guest's name: `examples/webhosting/go` is
 /// `webhosting-go`.
-const PLACES: [(&str, &str); 4] =
-    [("tests", "sdk-cases"), ("examples", ""), ("examples", "webhosting"), ("host/runtime/examples", "")];
+const PLACES: [(&str, &str); 5] = [
+    ("tests", "sdk-cases"),
+    ("examples", ""),
+    ("examples", "hello-go"),
+    ("examples", "webhosting"),
+    ("host/runtime/examples", ""),
+];
 
 /// What tells `polyreme build` the language of a folder.
 const MANIFESTS: [&str; 3] = ["go.mod", "pyproject.toml", "package.json"];

@@ -15,7 +15,7 @@ pub(super) const RECOMMENDED: &str = "1.26.8";
 
 /// A version of Go, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub(super) struct Version {
     /// 1.
     pub major: u32,
     /// 24 of `go1.24.3`.
