@@ -2,7 +2,6 @@ package sdk
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"polyreme.dev/sdk/internal/wire"
@@ -77,7 +76,7 @@ func (c Controller[T]) run(ctx *reconciling, request wire.Request) (Result, erro
 // decode reads an object; what does not fit its type is terminal, and named with its place.
 func decode[T any](text string, object ObjectRef) (*T, error) {
 	value := new(T)
-	if err := json.Unmarshal([]byte(text), value); err != nil {
+	if err := readJSON([]byte(text), value); err != nil {
 		return nil, Terminal(placed("failed to decode "+object.String(), err))
 	}
 	return value, nil

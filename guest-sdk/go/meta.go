@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -105,6 +106,10 @@ func formatTime(t time.Time, layout string) ([]byte, error) {
 }
 
 func parseTime(text []byte) (time.Time, error) {
+	// Nobody escapes anything in a time; if somebody does, it is read as the text that it is.
+	if end := len(text) - 1; end > 0 && text[0] == '"' && text[end] == '"' && bytes.IndexByte(text, '\\') < 0 {
+		return time.Parse(time.RFC3339Nano, string(text[1:end]))
+	}
 	var value *string
 	if err := json.Unmarshal(text, &value); err != nil || value == nil {
 		return time.Time{}, err

@@ -1,10 +1,5 @@
 package sdk
 
-import (
-	"encoding/json"
-	"errors"
-)
-
 // placedError names the field that a decoding failed at.
 type placedError struct {
 	what, path string
@@ -15,10 +10,9 @@ func (e *placedError) Error() string { return e.what + " at `" + e.path + "`: " 
 func (e *placedError) Unwrap() error { return e.cause }
 
 func placed(what string, err error) error {
-	path := "."
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) && mismatch.Field != "" {
-		path = mismatch.Field
+	path := fieldOf(err)
+	if path == "" {
+		path = "."
 	}
 	return &placedError{what, path, err}
 }

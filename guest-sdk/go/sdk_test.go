@@ -230,6 +230,32 @@ func TestWhatDoesNotFitIsNamedWithItsPlace(t *testing.T) {
 	}
 }
 
+func TestAnObjectThatDoesNotFitIsNamedWithItsPlace(t *testing.T) {
+	cluster := doing(func(context.Context, *thing) error { return nil })
+	text := `{"apiVersion":"example.dev/v1","kind":"Thing","metadata":{"name":"a","namespace":"default"},"status":{"word":7}}`
+	cluster.Add(sdk.Object{Ref: things.Ref("default", "a"), JSON: []byte(text)})
+	_, err := cluster.Reconcile(key)
+	if !errors.Is(err, sdk.ErrTerminal) || !strings.Contains(err.Error(), "at `status.word`") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestTimesAreReadAsJSONMayWriteThem(t *testing.T) {
+	want := time.Date(2026, 1, 2, 15, 4, 5, 6000, time.UTC)
+	for _, text := range []string{`"2026-01-02T15:04:05.000006Z"`, `"2026-01-02T15\u003a04:05.000006Z"`, `"2026-01-02T16:04:05.000006+01:00"`} {
+		var read sdk.MicroTime
+		if err := json.Unmarshal([]byte(text), &read); err != nil || !read.Equal(want) {
+			t.Errorf("%s is %v, %v", text, read, err)
+		}
+	}
+	for _, text := range []string{`"yesterday"`, `7`, `""`, `"`, ``} {
+		var read sdk.Time
+		if err := read.UnmarshalJSON([]byte(text)); err == nil {
+			t.Errorf("%s is %v", text, read)
+		}
+	}
+}
+
 func TestLogLinesCarryLevelsAndFields(t *testing.T) {
 	cluster := doing(func(ctx context.Context, _ *thing) error {
 		logger := sdk.Logger(ctx).With("a", 1).WithGroup("g")
