@@ -1,15 +1,14 @@
 //! The smallest controller, in every language: a Hello becomes a ConfigMap with its greeting.
 
-use std::fs;
-use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use polyreme_tests::{
-    Host, Webhosting, apply_files, apply_objects, eventually, exclusive_server, guests_dir, repository,
+    Host, Webhosting, apply_files, apply_objects, eventually, exclusive_server, guests_dir, missing_tools,
+    not_run, repository,
 };
 use serde_json::json;
 
@@ -17,11 +16,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `examples/GUEST` and sees it greet somebody, and somebody else when the object changes.
 async fn greets(guest: &str) -> Result<()> {
-    let module = guests_dir().join(format!("{guest}.wasm"));
-    if let Ok(remedy) = fs::read_to_string(module.with_extension("missing")) {
-        let note = format!("\nNOT RUN: {guest}: {remedy}\n");
-        // Not `eprint!`, which the test runner keeps to itself when a test passes.
-        return std::io::stderr().write_all(note.as_bytes()).context("failed to write to stderr");
+    if let Some(remedy) = missing_tools(guest) {
+        return not_run(guest, &remedy);
     }
     let server = exclusive_server().await?;
     // For the rights of a host.
@@ -31,12 +27,12 @@ async fn greets(guest: &str) -> Result<()> {
     let namespace = server.namespace("hello").await?;
     let hellos = hellos(&client, namespace.name());
     eventually("Hellos being served", LIMIT, async || Ok(hellos.list(&Default::default()).await?)).await?;
-    let mut configuration = json!({
+    let module = guests_dir().join(format!("{guest}.wasm"));
+    let configuration = json!({
         "apiVersion": "polyreme.dev/v1alpha1",
         "kind": "HostConfiguration",
         "controllers": [{ "name": "hello", "module": format!("file:{}", module.display()) }],
     });
-    configuration["ownership"] = json!({ "ring": server.ring(), "namespace": "default", "timing": "fast" });
     let _host = Host::start(&server, &configuration).await?;
 
     for who in ["world", "wörld 🌍"] {

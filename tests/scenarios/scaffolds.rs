@@ -3,13 +3,12 @@
 //!
 //! The local API server is `dev`'s own, so a run against a real one does not repeat this.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use polyreme_tests::{Kind, Stopwatch, polyreme_binary, repository, server};
+use polyreme_tests::{Kind, Stopwatch, not_run, polyreme_binary, repository, server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -51,9 +50,7 @@ async fn becomes_ready(language: &str) -> Result<()> {
     let folder = parent.path().join("my-pages");
     let ready = run(&mut polyreme(&folder, &["dev", "--until-ready"])?).await?;
     if ready.status.code() == Some(NO_TOOLS) {
-        let note = format!("\nNOT RUN: the {language} scaffold: {}\n", said(&ready));
-        // Not `eprint!`, which the test runner keeps to itself when a test passes.
-        return std::io::stderr().write_all(note.as_bytes()).context("failed to write to stderr");
+        return not_run(&format!("the {language} scaffold"), &said(&ready));
     }
     ensure!(ready.status.success(), "{}", said(&ready));
     let lines = String::from_utf8_lossy(&ready.stdout).into_owned();
@@ -108,9 +105,7 @@ async fn dev_builds_and_reloads_after_a_change_and_survives_one_that_does_not_co
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut dev = Dev::start(&mut command)?;
     if dev.wait_for("Ready (Rendered)").await.is_err() && dev.ended_for_want_of_tools().await {
-        return std::io::stderr()
-            .write_all(b"\nNOT RUN: the reload of dev: Go is missing\n")
-            .context("stderr");
+        return not_run("the reload of dev", "Go is missing");
     }
 
     let source = folder.join("main.go");

@@ -1,11 +1,10 @@
 //! The life of a Website, with the controller in Rust and in Go.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use kube::api::{DeleteParams, ListParams};
-use polyreme_tests::{Child, Controller, Host, Server, Webhosting, eventually, exclusive_server};
+use polyreme_tests::{Child, Controller, Host, Server, Webhosting, eventually, exclusive_server, not_run};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -59,9 +58,7 @@ async fn a_ready_site(controller: Controller) -> Result<Option<Stage>> {
 /// one host has modules of both, for different kinds. Nothing when the controller has not been built.
 async fn a_host(controller: Controller) -> Result<Option<Stage>> {
     if let Some(remedy) = controller.not_built() {
-        let note = format!("\nNOT RUN: a scenario of webhosting in {controller:?}: {remedy}\n");
-        // Not `eprint!`, which the test runner keeps to itself when a test passes.
-        std::io::stderr().write_all(note.as_bytes())?;
+        not_run(&format!("a scenario of webhosting in {controller:?}"), &remedy)?;
         return Ok(None);
     }
     let server = exclusive_server().await?;

@@ -10,6 +10,8 @@
 //! | `POLYREME_TEST_AUDIT_LOG` | where a real server records every request | |
 
 use std::env;
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -41,6 +43,23 @@ pub fn polyreme_binary() -> Result<PathBuf> {
 #[must_use]
 pub fn guests_dir() -> PathBuf {
     path_in("POLYREME_GUESTS").unwrap_or_else(|| repository().join("target/guests"))
+}
+
+/// How to install what a guest could not be built without; nothing when it was built. `cargo xtask guests`
+/// leaves that in its place.
+#[must_use]
+pub fn missing_tools(guest: &str) -> Option<String> {
+    fs::read_to_string(guests_dir().join(format!("{guest}.missing"))).ok()
+}
+
+/// Reports on the terminal that something passed because it was not run, and how to have it run.
+///
+/// # Errors
+/// When stderr is closed.
+pub fn not_run(what: &str, remedy: &str) -> Result<()> {
+    // Not `eprint!`, which the test runner keeps to itself when a test passes.
+    let note = format!("\nNOT RUN: {what}: {remedy}\n");
+    std::io::stderr().write_all(note.as_bytes()).context("failed to write to stderr")
 }
 
 /// A guest built by `cargo xtask guests`.

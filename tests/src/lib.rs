@@ -55,7 +55,7 @@ mod webhosting;
 pub use apply::{apply_files, apply_objects};
 pub use audit::{AuditLog, ObjectRef, Request};
 pub use churn::Churn;
-pub use environment::{guests_dir, polyreme_binary, repository};
+pub use environment::{guests_dir, missing_tools, not_run, polyreme_binary, repository};
 pub use eventually::{Stopwatch, eventually, for_a_while, now};
 pub use guests::Guest;
 pub use host::Host;

@@ -1,6 +1,5 @@
 //! A registry server on loopback: Debian's `docker-registry`, with storage of its own.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::environment::not_run;
 use crate::eventually::eventually;
 use crate::host::ChildProcess;
 
@@ -31,9 +31,7 @@ impl Registry {
     /// When it does not listen in time.
     pub async fn start(what: &str) -> Result<Option<Self>> {
         let Some(binary) = installed() else {
-            let note = format!("\nNOT RUN: {what}: {BINARY} is missing; `apt-get install {BINARY}`\n");
-            // Not `eprint!`, which the test runner keeps to itself when a test passes.
-            std::io::stderr().write_all(note.as_bytes()).context("failed to write to stderr")?;
+            not_run(what, &format!("{BINARY} is missing; `apt-get install {BINARY}`"))?;
             return Ok(None);
         };
         let dir = tempfile::tempdir().context("failed to make a temporary folder")?;

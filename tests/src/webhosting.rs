@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::apply::{apply_files, apply_objects};
-use crate::environment::{built_guest, guests_dir, repository};
+use crate::environment::{built_guest, guests_dir, missing_tools, repository};
 use crate::eventually::eventually;
 use crate::host::Host;
 use crate::server::{Kind, Server};
@@ -86,8 +86,8 @@ impl Controller {
         if self == Self::Rust || guest.is_file() {
             return None;
         }
-        let remedy = fs::read_to_string(guest.with_extension("missing"));
-        Some(remedy.unwrap_or_else(|_| "run `cargo xtask guests`, with Go installed".to_owned()))
+        let remedy = missing_tools(self.guest());
+        Some(remedy.unwrap_or_else(|| "run `cargo xtask guests`, with Go installed".to_owned()))
     }
 }
 

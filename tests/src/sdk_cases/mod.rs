@@ -12,7 +12,6 @@ mod play;
 mod server;
 
 use std::fs;
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -22,7 +21,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::apply::{apply_files, apply_objects};
-use crate::environment::{guests_dir, repository};
+use crate::environment::{missing_tools, not_run, repository};
 use crate::eventually::eventually;
 use crate::host::Host;
 use crate::server::{Kind, Namespace, Server};
@@ -102,10 +101,8 @@ impl SdkCases {
     /// # Errors
     /// Names every case that failed with the reason.
     pub async fn run(&self, server: &Server) -> Result<Ran> {
-        if let Some(remedy) = self.missing_toolchain() {
-            let note = format!("\nNOT RUN: the SDK cases in {}: {remedy}\n", self.language);
-            // Not `eprint!`, which the test runner keeps to itself when a test passes.
-            std::io::stderr().write_all(note.as_bytes()).context("failed to write to stderr")?;
+        if let Some(remedy) = missing_tools(&self.guest()) {
+            not_run(&format!("the SDK cases in {}", self.language), &remedy)?;
             return Ok(Ran::NotRun(remedy));
         }
         let stage = self.set(server).await?;
@@ -134,7 +131,7 @@ impl SdkCases {
     /// # Errors
     /// When they are not.
     pub async fn refuses_wrong_settings(&self, server: &Server) -> Result<()> {
-        if self.missing_toolchain().is_some() {
+        if missing_tools(&self.guest()).is_some() {
             return Ok(());
         }
         let host = Host::launch(server, &self.configuration(&json!({ "greeting": 7 }), NOBODY)?)?;
@@ -148,11 +145,6 @@ impl SdkCases {
 
     fn guest(&self) -> String {
         format!("sdk-cases-{}", self.language)
-    }
-
-    /// What `cargo xtask guests` leaves in place of a guest that it could not build.
-    fn missing_toolchain(&self) -> Option<String> {
-        fs::read_to_string(guests_dir().join(format!("{}.missing", self.guest()))).ok()
     }
 
     fn configuration(&self, settings: &Value, server: u16) -> Result<Value> {
@@ -195,9 +187,16 @@ impl SdkCases {
         let namespace = server.namespace(&format!("cases-{}", self.language)).await?;
         let outside = OutsideServer::start().await?;
         let configuration = self.configuration(&self.list.settings, outside.port())?;
-        let host =
-            Host::start_with(server, &configuration, &["--log-format", "json", "--log-level", LOG_FILTER]);
-        let stage = Stage { host: host.await?.quiet(), client, namespace, outside };
+        let arguments = ["--log-format", "json", "--log-level", LOG_FILTER];
+        let host = Host::start_with(server, &configuration, &arguments).await?;
+        // What is there when a host gets its slots is reconciled once more, and cases count reconciles.
+        eventually("slots being owned", SERVED_LIMIT, async || {
+            let owned = host.metrics().await?.sum("polyreme_slots_owned", &[]);
+            ensure!(owned > 0.0, "it is ready and owns nothing yet");
+            Ok(())
+        })
+        .await?;
+        let stage = Stage { host: host.quiet(), client, namespace, outside };
         stage.make(&[unselected()]).await?;
         Ok(stage)
     }
