@@ -34,6 +34,8 @@ const SETTLED_LIMIT: Duration = Duration::from_secs(180);
 const KILL_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(5_500));
 /// How long a user leaves a VirtualMachine alone, at most.
 const USE_PAUSE: Duration = Duration::from_millis(1_500);
+/// How soon a user who thinks better of it deletes a VirtualMachine: about when its finalizer is put in place.
+const REGRET_PAUSE: Duration = Duration::from_millis(12);
 
 /// Where VirtualMachines are.
 #[derive(Clone)]
@@ -190,6 +192,33 @@ impl Site {
         Ok(Outcome { verdict: cloud.verdict(), objects, leftovers: cloud.machines().len(), took })
     }
 
+    /// Has VirtualMachines deleted just when they get their finalizer; how many the API server removed although
+    /// they had it.
+    ///
+    /// # Errors
+    /// When a machine is left in the cloud.
+    pub async fn think_better_of_it(&self, seed: u64, names: usize, times: usize) -> Result<usize> {
+        let mut chance = Chance::new(seed);
+        let cloud = Cloud::new(Faults::default(), Chance::new(chance.number()));
+        let outside = Outside::start(cloud.clone()).await?;
+        let hosts = Crew::start(self, 1, outside.port).await?;
+        let mut users = JoinSet::new();
+        for index in 0..names {
+            users.spawn(User::new(self, index, &mut chance).think_better_of_it(times));
+        }
+        while let Some(ended) = users.join_next().await {
+            ended.context("a user panicked")??;
+        }
+        eventually("the cloud being empty", SETTLED_LIMIT, async || {
+            let left = cloud.machines();
+            ensure!(left.is_empty(), "{left:?}");
+            Ok(())
+        })
+        .await?;
+        let log = hosts.running.iter().map(Host::log).collect::<String>();
+        Ok(log.matches("removed this object although a finalizer held it").count())
+    }
+
     async fn objects(&self) -> Result<Vec<DynamicObject>> {
         Ok(self.api().list(&ListParams::default()).await?.items)
     }
@@ -323,12 +352,7 @@ impl Users {
     fn start(site: &Site, names: usize, chance: &mut Chance) -> Self {
         let (stop, mut tasks) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
         for index in 0..names {
-            let user = User {
-                api: site.api(),
-                name: format!("vm-{index}"),
-                chance: Chance::new(chance.number()),
-                stop: Arc::clone(&stop),
-            };
+            let user = User { stop: Arc::clone(&stop), ..User::new(site, index, chance) };
             tasks.spawn(user.work());
         }
         Self { stop, tasks }
@@ -353,6 +377,11 @@ struct User {
 }
 
 impl User {
+    fn new(site: &Site, index: usize, chance: &mut Chance) -> Self {
+        let (name, chance) = (format!("vm-{index}"), Chance::new(chance.number()));
+        Self { api: site.api(), name, chance, stop: Arc::default() }
+    }
+
     async fn work(mut self) -> Result<usize> {
         let mut made = 0;
         loop {
@@ -372,6 +401,15 @@ impl User {
                 return Ok(made);
             }
         }
+    }
+
+    async fn think_better_of_it(mut self, times: usize) -> Result<()> {
+        for _ in 0..times {
+            self.create().await?;
+            for_a_while(self.chance.time(REGRET_PAUSE)).await;
+            self.delete().await?;
+        }
+        Ok(())
     }
 
     /// Leaves it alone for a while; true when it is time to stop.

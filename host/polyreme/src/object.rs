@@ -14,6 +14,7 @@ use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -286,6 +287,15 @@ impl Object {
         })
     }
 
+    /// The same object as if its deletion had been asked for at a time.
+    #[must_use]
+    pub fn as_deleting(&self, since: Timestamp) -> Self {
+        // The canonical text has nothing but apiVersion and kind before it.
+        let (metadata, since) = (r#""metadata":{"#, since.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        let with = format!(r#"{metadata}"deletionTimestamp":"{since}","#);
+        Self { json: self.json.replacen(metadata, &with, 1).into(), deleting: true, ..self.clone() }
+    }
+
     /// What decides where it belongs.
     pub fn identity(&self) -> Identity<'_> {
         Identity {
@@ -380,6 +390,17 @@ mod tests {
             r#"{{"metadata":{{"name":"web","namespace":"shop","uid":"u1"{extra_metadata}}},"spec":{spec},"status":{status}}}"#
         );
         Object::parse(&text, &Kind::new("apps/v1", "Deployment")).unwrap()
+    }
+
+    #[test]
+    fn an_object_can_be_read_as_one_that_is_being_deleted() {
+        let object = deployment(r#","finalizers":["a.test/b"]"#, "{}", r#"{"metadata":{"x":1}}"#);
+        let deleting = object.as_deleting("2026-01-02T03:04:05.6Z".parse().unwrap());
+        let again = Object::parse(&deleting.json, &Kind::new("apps/v1", "Deployment")).unwrap();
+        assert!(again.deleting && deleting.deleting && again.status_digest == object.status_digest);
+        assert!(
+            deleting.json.contains(r#""metadata":{"deletionTimestamp":"2026-01-02T03:04:05Z","name":"web","#)
+        );
     }
 
     #[test]

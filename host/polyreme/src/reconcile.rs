@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::api::{Api, DynamicObject};
 use parking_lot::{Mutex, RwLock};
 use polyreme_runtime::wit::reconciler::{Action, Failure, Request};
 use polyreme_runtime::wit::types::ObjectRef;
@@ -25,7 +26,7 @@ use crate::guest_log::{self, GuestLog};
 use crate::metrics::{ControllerMetrics, ModuleMetrics, ReconcileResult, TrapKind};
 use crate::object::{Kind, Object, ObjectKey};
 use crate::ownership::{LaneSlots, Permit, Refused, ShardLabels};
-use crate::queue::schedule::{Outcome, Popped};
+use crate::queue::schedule::{Outcome, Popped, Priority};
 use crate::queue::{Queue, Work};
 use polyreme_ownership::SlotId;
 use polyreme_ownership::slots::Root;
@@ -98,29 +99,60 @@ impl Controller {
 
     async fn take(&self, work: &Work) -> Outcome {
         let key = &work.popped.key;
-        let permit = match self.lane.permit(self.slot(key)) {
+        let removed = self.queue.tombstones.first(key);
+        let permit = match self.lane.permit(self.slot(key, removed.as_deref())) {
             Ok(permit) => permit,
             Err(Refused::NotOwner) => return Outcome::Forget,
             Err(Refused::NotYet | Refused::Suspended) => return Outcome::After(SUSPENDED_RETRY),
         };
-        if let Some(outcome) = self.give_away(key).await {
+        let elsewhere = match &removed {
+            Some(last) => self.is_still_there(last).await,
+            None => self.give_away(key).await,
+        };
+        if let Some(outcome) = elsewhere {
             return outcome;
         }
         let _active = self.metrics.active_worker();
         let id = format!("{:016x}", self.random.number());
         let span = info_span!("reconcile", controller = self.name, object = %key, reconcile_id = id);
-        self.reconcile(&work.popped, id, permit).instrument(span).await
+        let outcome = self.reconcile(&work.popped, removed.clone(), id, permit).instrument(span).await;
+        if let (Some(last), Outcome::Forget) = (&removed, outcome) {
+            self.settle(last);
+        }
+        outcome
     }
 
-    async fn reconcile(&self, popped: &Popped<ObjectKey>, id: String, permit: Permit) -> Outcome {
+    async fn reconcile(
+        &self,
+        popped: &Popped<ObjectKey>,
+        removed: Option<Arc<Object>>,
+        id: String,
+        permit: Permit,
+    ) -> Outcome {
         let started = tokio::time::Instant::now();
-        let current = self.primaries.get(&popped.key);
+        let is_removed = removed.is_some();
+        if is_removed && popped.failures == 0 {
+            warn!(
+                "the API server removed this object although a finalizer held it \
+                 (kubernetes/kubernetes#77988): it is reconciled by its last state until that succeeds"
+            );
+        }
+        let current = removed.or_else(|| self.primaries.get(&popped.key));
         let uid = self.uid_of(&popped.key, current.as_deref());
         let outstanding = TaskTracker::new();
         let request = self.request(popped, current.as_deref(), &uid, id, &permit);
         let revocation = permit.clone();
         let program = self.program();
-        let session = self.session(&program, &request, current.as_deref(), permit, &outstanding);
+        let api = ReconcileApi {
+            shared: Arc::clone(&program.api),
+            kind: self.primaries.id.kind.clone(),
+            key: popped.key.clone(),
+            uid: current.as_deref().map(|object| object.uid.clone()),
+            is_removed,
+            permit,
+            outstanding: outstanding.clone(),
+        };
+        let session = self.session(&program, api);
         let verdict = tokio::select! {
             biased;
             verdict = program.module.reconcile(request, session) => Some(verdict),
@@ -161,9 +193,41 @@ impl Controller {
         }
     }
 
+    /// What to do instead with an object that seemed removed and is not: a watch with a selector shows as
+    /// deleted what it no longer selects.
+    async fn is_still_there(&self, last: &Object) -> Option<Outcome> {
+        if self.primaries.id.selector.is_empty() {
+            return None;
+        }
+        let (client, api) = (self.program().api.client.clone(), &self.primaries.resource.api);
+        let objects: Api<DynamicObject> = match &last.key.namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, api),
+            None => Api::all_with(client, api),
+        };
+        match objects.get_metadata_opt(&last.key.name).await {
+            Ok(Some(there)) if there.metadata.uid.as_deref() == Some(&*last.uid) => {
+                self.settle(last);
+                Some(Outcome::Forget)
+            }
+            Ok(_) => None,
+            Err(failure) => {
+                let why = crate::explain::request_error(&failure);
+                warn!(object = %last.key, "failed to see whether an object is gone: {why}");
+                Some(Outcome::Backoff)
+            }
+        }
+    }
+
+    /// A removed object is done with; whatever has its name now is looked at next.
+    fn settle(&self, last: &Object) {
+        self.queue.tombstones.remove(last);
+        self.queue.add(last.key.clone(), Priority::NORMAL);
+    }
+
     /// The slot of a primary.
-    fn slot(&self, key: &ObjectKey) -> SlotId {
-        let uid = self.primaries.get(key).map(|object| object.uid.clone());
+    fn slot(&self, key: &ObjectKey, removed: Option<&Object>) -> SlotId {
+        let uid = removed.map(|object| object.uid.clone());
+        let uid = uid.or_else(|| self.primaries.get(key).map(|object| object.uid.clone()));
         let uid = uid.or_else(|| self.last_uids.lock().get(key).cloned()).unwrap_or_default();
         self.slot_of(key, &uid)
     }
@@ -178,7 +242,9 @@ impl Controller {
     /// Forgets what it remembers of objects that are another host's now; `evicted` were cached.
     pub fn forget_released(&self, evicted: &HashSet<(Kind, ObjectKey)>) {
         self.program().api.applied.forget(evicted);
-        self.last_uids.lock().retain(|key, uid| self.lane.wants(self.slot_of(key, uid)));
+        let is_wanted = |key: &ObjectKey, uid: &str| self.lane.wants(self.slot_of(key, uid));
+        self.last_uids.lock().retain(|key, uid| is_wanted(key, uid));
+        self.queue.tombstones.retain(|last| is_wanted(&last.key, &last.uid));
     }
 
     fn uid_of(&self, key: &ObjectKey, current: Option<&Object>) -> Box<str> {
@@ -219,26 +285,11 @@ impl Controller {
         }
     }
 
-    fn session(
-        &self,
-        program: &Program,
-        request: &Request,
-        current: Option<&Object>,
-        permit: Permit,
-        outstanding: &TaskTracker,
-    ) -> Session {
+    fn session(&self, program: &Program, api: ReconcileApi) -> Session {
         let http = ReconcileHttp {
             shared: Arc::clone(&program.api.http),
-            permit: permit.clone(),
-            outstanding: outstanding.clone(),
-        };
-        let api = ReconcileApi {
-            shared: Arc::clone(&program.api),
-            kind: self.primaries.id.kind.clone(),
-            key: ObjectKey::new(request.object.namespace.as_deref(), &request.object.name),
-            uid: current.map(|object| object.uid.clone()),
-            permit,
-            outstanding: outstanding.clone(),
+            permit: api.permit.clone(),
+            outstanding: api.outstanding.clone(),
         };
         Session {
             kubernetes: Arc::new(api),

@@ -196,6 +196,13 @@ impl Route {
         }
     }
 
+    /// Queues a primary that is gone although a finalizer held it.
+    pub fn bury(&self, last: &Arc<Object>) {
+        if self.role == Role::Primary && self.wants(&last.identity()) {
+            self.queue.bury(Arc::clone(last));
+        }
+    }
+
     fn targets(&self, change: &Change) -> BTreeSet<ObjectKey> {
         let states = [change.old.as_deref(), change.new.as_deref()].into_iter().flatten();
         if self.role == Role::Primary {

@@ -13,12 +13,14 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ApiResource};
 use kube::core::{DynamicResourceScope, Resource as KubeResource};
 use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt, watcher as kube_watcher};
 use kube::{Client, Error as KubeError};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -27,7 +29,7 @@ use crate::cache::state::Source;
 use crate::cache::{Cache, Health};
 use crate::explain;
 use crate::metrics::WatchMetrics;
-use crate::object::{Identity, ObjectKey, Owner, OwnerReference, ResourceVersion, controller_of};
+use crate::object::{Identity, Object, ObjectKey, Owner, OwnerReference, ResourceVersion, controller_of};
 
 /// First wait after a failed list or watch.
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -46,6 +48,8 @@ struct Received {
     uid: Box<str>,
     version: ResourceVersion,
     controller: Option<Owner>,
+    /// A finalizer holds it, and nobody has asked for its deletion.
+    is_held: bool,
     /// What kube's watcher asks for.
     metadata: ObjectMeta,
 }
@@ -66,6 +70,8 @@ impl<'de> Deserialize<'de> for Received {
             uid: Box<str>,
             resource_version: Option<String>,
             owner_references: Option<Vec<OwnerReference>>,
+            finalizers: Option<Vec<IgnoredAny>>,
+            deletion_timestamp: Option<IgnoredAny>,
         }
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let Head { metadata } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
@@ -75,6 +81,8 @@ impl<'de> Deserialize<'de> for Received {
             uid: metadata.uid,
             version: ResourceVersion(metadata.resource_version.clone().unwrap_or_default().into()),
             controller: controller_of(metadata.owner_references),
+            is_held: metadata.deletion_timestamp.is_none()
+                && metadata.finalizers.is_some_and(|all| !all.is_empty()),
             metadata: ObjectMeta { resource_version: metadata.resource_version, ..ObjectMeta::default() },
         })
     }
@@ -174,6 +182,9 @@ fn observe(cache: &Cache, event: Event<Received>) {
             cache.progressed(&received.version);
         }
         Event::Delete(received) => {
+            if received.is_held {
+                bury(cache, &received);
+            }
             cache.observe_deleted(&received.identity());
             cache.progressed(&received.version);
         }
@@ -184,6 +195,15 @@ fn take(cache: &Cache, received: &Received, source: Source) {
     if let Err(failure) = cache.receive(&received.identity(), received.text.get(), source) {
         // A server that sends an object without a name is beyond repair by this host.
         warn!(kind = %cache.id.kind, %failure, "the API server sent what is no object");
+    }
+}
+
+/// What is deleted in order is being deleted before it is gone. What is gone all of a sudden was removed under its
+/// finalizers, or is no longer selected.
+fn bury(cache: &Cache, received: &Received) {
+    // Text that is no object was refused when it came.
+    if let Ok(last) = Object::parse(received.text.get(), &cache.id.kind) {
+        cache.bury(&Arc::new(last.as_deleting(Timestamp::now())));
     }
 }
 
@@ -226,6 +246,18 @@ mod tests {
         assert!(event(r#"{"object":{"metadata":{"name":"a"}},"type":"ADDED"}"#).is_err());
         assert!(event(r#"{"type":"ADDED","object":{"no":"metadata"}}"#).is_err());
         assert!(is_undecodable(&watcher::Error::WatchFailed(KubeError::SerdeError(event("{").unwrap_err()))));
+    }
+
+    #[test]
+    fn what_is_gone_without_having_been_deleted_was_held() {
+        let held = |metadata: &str| {
+            let text = format!(r#"{{"type":"DELETED","object":{{"metadata":{{"name":"a"{metadata}}}}}}}"#);
+            let Ok(WatchEvent::Deleted(received)) = event(&text) else { panic!("not a deleted object") };
+            received.is_held
+        };
+        assert!(held(r#","finalizers":["a.test/b"]"#));
+        assert!(!held(r#","finalizers":["a.test/b"],"deletionTimestamp":"2026-01-02T03:04:05Z""#));
+        assert!(!held("") && !held(r#","finalizers":[]"#) && !held(r#","finalizers":null"#));
     }
 
     #[test]

@@ -321,6 +321,12 @@ pub(super) fn replaced(kind: &Kind, key: &ObjectKey, before: &str, now: &str) ->
     Error::new(Reason::Conflict, message)
 }
 
+/// The object under reconcile was removed before its finalizers were.
+pub(super) fn removed(kind: &Kind, key: &ObjectKey) -> Error {
+    let message = format!("{} {key} is gone: it was removed although a finalizer held it", kind.kind);
+    Error::new(Reason::NotFound, message)
+}
+
 fn not_owner() -> Error {
     Error::new(
         Reason::NotOwner,

@@ -83,6 +83,8 @@ pub struct ReconcileApi {
     pub key: ObjectKey,
     /// Its uid; absent when the object is gone.
     pub uid: Option<Box<str>>,
+    /// It is gone, and reconciled by its last state.
+    pub is_removed: bool,
     /// The right to write.
     pub permit: Permit,
     /// Writes that were sent and may still take effect: until their response came, or a margin after

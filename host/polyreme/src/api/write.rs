@@ -130,6 +130,9 @@ impl ReconcileApi {
         let children_only =
             self.permitted(function, &access(verb, kind, key, part, self.is_self(kind, key)))?;
         if !children_only {
+            if self.is_removed && self.is_self(kind, key) {
+                return Err(gate::removed(kind, key));
+            }
             let object = match self.shared.view.get(kind, key) {
                 Answer::Found(known) => Some(known),
                 Answer::Absent | Answer::Unknown => None,

@@ -145,33 +145,37 @@ impl Cache {
 
     /// Takes in what a list, a watch or a write showed.
     pub fn observe(&self, object: Object, source: Source) {
-        let (change, news) = {
+        let (changes, news) = {
             let mut state = self.state.write();
-            let Some(admission) = self.admit(&state, &object.identity(), source) else { return };
-            let change = if admission.keep {
-                state.apply(object, source)
-            } else {
-                state.dismiss(&object.identity(), source)
-            };
-            (change, admission.news)
+            let mut changes = show(&mut state, &object.identity(), source);
+            let admission = self.admit(&state, &object.identity(), source);
+            let keep = admission.as_ref().map(|admission| admission.keep);
+            changes.extend(match keep {
+                Some(true) => state.apply(object, source),
+                Some(false) => state.dismiss(&object.identity(), source),
+                None => None,
+            });
+            (changes, admission.map(|admission| admission.news))
         };
         let priority = if source == Source::List { Priority::LOW } else { Priority::NORMAL };
-        change.iter().for_each(|change| self.dispatch(change, priority));
-        settle(news);
+        changes.iter().for_each(|change| self.dispatch(change, priority));
+        settle(news.unwrap_or_default());
     }
 
     /// Drops what a list or a watch showed; whether it was right to.
     fn dismiss(&self, seen: &Identity<'_>, source: Source) -> bool {
-        let (change, news) = {
+        let (changes, news) = {
             let mut state = self.state.write();
-            match self.admit(&state, seen, source) {
-                Some(Admission { keep: true, .. }) => return false,
-                Some(Admission { news, .. }) => (state.dismiss(seen, source), news),
-                None => return true,
+            let admission = self.admit(&state, seen, source);
+            if admission.as_ref().is_some_and(|admission| admission.keep) {
+                return false;
             }
+            let mut changes = show(&mut state, seen, source);
+            changes.extend(admission.as_ref().and_then(|_| state.dismiss(seen, source)));
+            (changes, admission.map(|admission| admission.news))
         };
-        change.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
-        settle(news);
+        changes.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
+        settle(news.unwrap_or_default());
         true
     }
 
@@ -186,12 +190,19 @@ impl Cache {
 
     /// The watch reports an object deleted.
     pub fn observe_deleted(&self, last: &Identity<'_>) {
-        let change = {
+        let changes = {
             let mut state = self.state.write();
             self.routes().iter().for_each(|route| route.forget(last.uid));
-            state.observe_deleted(last)
+            let mut changes = state.show(last);
+            changes.extend(state.observe_deleted(last));
+            changes
         };
-        change.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
+        changes.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
+    }
+
+    /// The watch reports an object gone that a finalizer held: whoever reconciles it is to hear of it.
+    pub fn bury(&self, last: &Arc<Object>) {
+        self.routes().iter().for_each(|route| route.bury(last));
     }
 
     /// This host deleted an object.
@@ -235,6 +246,11 @@ impl Cache {
         }
         admission.news
     }
+}
+
+/// What the watch is past when it shows something.
+fn show(state: &mut State, seen: &Identity<'_>, source: Source) -> Vec<Change> {
+    if source == Source::Watch { state.show(seen) } else { Vec::new() }
 }
 
 /// Whether it was no longer wanted.

@@ -3,10 +3,12 @@
 //! Only objects that this host's controllers want are kept. Of the others their keys' digests remain, so
 //! that "there is no such object" can be told from "it is somebody else's" without a request.
 //!
-//! Two streams write here, the watch and the responses to this host's own writes, in any order. The
+//! Two streams write here, the watch and the responses to this host's own requests, in any order. The
 //! rule that keeps reads from going back: an object is replaced only by a newer resourceVersion, and
-//! what this host deleted does not return under the same uid. A relist replaces everything except
-//! what was written through since it began, which the watch will confirm.
+//! what was deleted does not return under the same uid. A response that comes late, when the watch has
+//! shown everything up to its version, brings nothing back that the watch has shown to be gone. A relist
+//! replaces everything except what was written through since it began; the watch confirms that, or shows
+//! something later first, and then it was gone already.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -33,7 +35,7 @@ pub enum Source {
     List,
     /// A watch event.
     Watch,
-    /// The response to a write of this host.
+    /// The response to a write of this host, or to a read past the cache.
     Write,
 }
 
@@ -73,6 +75,10 @@ pub struct State {
     /// The objects were complete at this version: what the watch shows later of an unknown object up to
     /// then is gone already.
     floor: Option<ResourceVersion>,
+    /// Version of the last watch event; absent since the last list.
+    shown: Option<ResourceVersion>,
+    /// Versions written through while nobody knew whether the watch was still to show them.
+    unconfirmed: HashMap<ObjectKey, ResourceVersion>,
     /// Its keys are random, so that nobody can choose names that collide.
     digest: RandomState,
     /// Uids that this host deleted and the watch has not yet reported gone.
@@ -85,7 +91,8 @@ impl State {
     pub fn begin_relist(&mut self, versions: Versions) {
         self.relist = Some(Relist { versions, kept: HashSet::new(), dropped: HashSet::new() });
         self.deleted.clear();
-        self.floor = None;
+        self.unconfirmed.clear();
+        (self.floor, self.shown) = (None, None);
         self.objects.values_mut().for_each(|slot| slot.fresh = false);
     }
 
@@ -97,12 +104,30 @@ impl State {
         };
         let vanished: Vec<_> = self.objects.iter().filter_map(gone).collect();
         self.dropped = relist.dropped;
+        self.unconfirmed.retain(|key, _| !relist.kept.contains(key));
         vanished.iter().filter_map(|key| self.remove(key)).collect()
     }
 
     /// Whether a relist is under way.
     pub fn is_relisting(&self) -> bool {
         self.relist.is_some()
+    }
+
+    /// Notes a watch event, before it is taken in, and removes what the watch should have shown before it.
+    pub fn show(&mut self, seen: &Identity<'_>) -> Vec<Change> {
+        self.shown = Some(seen.resource_version.clone());
+        // Nearly always there is nothing unconfirmed.
+        if self.unconfirmed.is_empty() {
+            return Vec::new();
+        }
+        self.unconfirmed.remove(seen.key);
+        let passed = |_: &ObjectKey, version: &mut ResourceVersion| version.at_most(seen.resource_version);
+        let passed: Vec<_> = self.unconfirmed.extract_if(passed).collect();
+        let gone = passed.into_iter().filter(|(key, version)| {
+            self.objects.get(key).is_some_and(|slot| slot.object.resource_version == *version)
+        });
+        let gone: Vec<_> = gone.map(|(key, _)| key).collect();
+        gone.iter().filter_map(|key| self.remove(key)).collect()
     }
 
     /// What is known of an object that was seen, when that is newer than what was seen.
@@ -121,6 +146,9 @@ impl State {
         if self.is_deleted(&object.identity()) {
             return None;
         }
+        if source == Source::Write && self.is_late(&object.identity()) {
+            return None;
+        }
         self.deleted.remove(&object.key);
         self.undrop(&object.key);
         if let (Source::List, Some(relist)) = (source, &mut self.relist) {
@@ -128,6 +156,9 @@ impl State {
         }
         if self.newer(&object.identity(), source).is_some() || self.is_over(&object.identity(), source) {
             return None;
+        }
+        if source == Source::Write {
+            self.expect(&object);
         }
         Some(self.insert(Arc::new(object), source == Source::Write))
     }
@@ -181,6 +212,20 @@ impl State {
         source == Source::Watch
             && !self.objects.contains_key(seen.key)
             && self.floor.as_ref().is_some_and(below)
+    }
+
+    /// Whether a response comes after the watch has shown that its object is gone.
+    fn is_late(&self, seen: &Identity<'_>) -> bool {
+        !self.objects.contains_key(seen.key)
+            && !self.may_be_dropped(seen.key)
+            && self.shown.as_ref().is_some_and(|shown| seen.resource_version.at_most(shown))
+    }
+
+    /// Since a list nothing says how far the watch is: what was written may be gone already.
+    fn expect(&mut self, written: &Object) {
+        if self.shown.is_none() && (self.is_relisting() || !self.objects.contains_key(&written.key)) {
+            self.unconfirmed.insert(written.key.clone(), written.resource_version.clone());
+        }
     }
 
     /// Notes an object that is not kept, and removes what is known of it unless that is newer.
@@ -393,6 +438,45 @@ mod tests {
         assert!(state.apply(object("a", "u", 4, ""), Source::List).is_none());
         assert!(state.end_relist().is_empty());
         assert_eq!(version(&state, "a").unwrap(), "9");
+    }
+
+    #[test]
+    fn a_late_response_does_not_bring_back_what_the_watch_showed_to_be_gone() {
+        let mut state = State::default();
+        let watched = |state: &mut State, object: Object| {
+            state.show(&object.identity());
+            state.apply(object, Source::Watch);
+        };
+        watched(&mut state, object("a", "u", 5, ""));
+        watched(&mut state, object("a", "u", 6, ""));
+        let last = object("a", "u", 7, "");
+        state.show(&last.identity());
+        assert!(state.observe_deleted(&last.identity()).is_some());
+        assert!(state.apply(object("a", "u", 6, ""), Source::Write).is_none());
+        assert_eq!(version(&state, "a"), None);
+        assert!(state.apply(object("a", "u2", 8, ""), Source::Write).is_some(), "not shown yet");
+        state.evict(&ObjectKey::new(Some("ns"), "a"));
+        assert!(state.apply(object("a", "u2", 7, ""), Source::Write).is_some(), "it was only dropped");
+    }
+
+    #[test]
+    fn what_was_written_during_a_list_goes_when_the_watch_passes_it_by() {
+        let mut state = State::default();
+        state.begin_relist(Versions::Reused);
+        for (name, at) in [("gone", 9), ("confirmed", 10), ("listed", 8), ("later", 30)] {
+            state.apply(object(name, name, at, ""), Source::Write);
+        }
+        state.apply(object("listed", "listed", 8, ""), Source::List);
+        assert!(state.end_relist().is_empty());
+        state.apply(object("late", "late", 7, ""), Source::Write);
+        let confirmation = object("confirmed", "confirmed", 10, "");
+        let gone: BTreeSet<_> =
+            state.show(&confirmation.identity()).into_iter().map(|c| c.key.name).collect();
+        assert_eq!(gone, ["gone".into(), "late".into()].into());
+        assert!(state.show(&object("other", "o", 20, "").identity()).is_empty());
+        for name in ["confirmed", "listed", "later"] {
+            assert!(version(&state, name).is_some(), "{name}");
+        }
     }
 
     #[test]

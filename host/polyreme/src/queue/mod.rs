@@ -1,20 +1,26 @@
 //! The work queue of one controller: [`schedule`] under a lock, with time, wake-ups and metrics.
 
 pub mod schedule;
+pub mod tombstones;
+
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::metrics::{QueueMetrics, WorkGuard};
-use crate::object::ObjectKey;
+use crate::object::{Object, ObjectKey};
 use schedule::{Backoff, Outcome, Popped, Priority, Schedule};
+use tombstones::Tombstones;
 
 /// Hands keys to workers by the rules of [`schedule`]. Any number of tasks may use it.
 pub struct Queue {
     inner: Mutex<Inner>,
     wake: Notify,
     metrics: QueueMetrics,
+    /// Objects that are gone and still have to be seen to.
+    pub tombstones: Tombstones,
 }
 
 struct Inner {
@@ -33,7 +39,7 @@ impl Queue {
     /// An empty queue that reports to `metrics`.
     pub fn new(metrics: QueueMetrics) -> Self {
         let inner = Inner { schedule: Schedule::default(), closed: false };
-        Self { inner: Mutex::new(inner), wake: Notify::new(), metrics }
+        Self { inner: Mutex::new(inner), wake: Notify::new(), metrics, tombstones: Tombstones::default() }
     }
 
     /// How long keys wait that fail from now on.
@@ -50,6 +56,13 @@ impl Queue {
         self.publish_depth(&inner);
         drop(inner);
         self.wake.notify_one();
+    }
+
+    /// Queues an object that was removed although a finalizer held it; this was its last state.
+    pub fn bury(&self, last: Arc<Object>) {
+        let key = last.key.clone();
+        self.tombstones.add(last);
+        self.add(key, Priority::NORMAL);
     }
 
     /// Waits for the next due key; `None` once the queue is closed.
@@ -131,7 +144,6 @@ enum Next {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;

@@ -141,6 +141,7 @@ async fn an_object_that_was_replaced_is_not_written() {
 async fn a_namesake_of_the_object_under_reconcile_is_not_written() {
     let bench = Bench::new([ok(8)]).knowing("u", 7);
     let of_map = |uid: &str| ReconcileApi {
+        is_removed: false,
         kind: bench::kind(),
         key: ObjectKey::new(Some("ns"), "a"),
         uid: Some(uid.into()),

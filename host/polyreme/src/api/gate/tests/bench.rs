@@ -176,6 +176,7 @@ impl Bench {
             safeguards: Safeguards::all(),
         };
         let api = ReconcileApi {
+            is_removed: false,
             shared: Arc::new(shared),
             kind: Kind::new("h/v1", "Website"),
             key: ObjectKey::new(Some("ns"), "w"),
