@@ -7,6 +7,7 @@
 //! `support::gadgets`.
 
 mod apply;
+mod clients;
 mod custom;
 mod deletion;
 mod discovery;

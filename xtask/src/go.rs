@@ -11,6 +11,9 @@ use crate::{paths, progress};
 /// The SDK's module.
 const SDK: &str = "guest-sdk/go";
 
+/// Programs for Kubernetes' own modules: the suite builds one, a developer runs the other.
+const TOOLS: [&str; 2] = ["tests/go-client", "hack/kube/messages"];
+
 /// The experiment of Go's that the SDK has a faster way of reading for.
 const JSONV2: &str = "jsonv2";
 
@@ -21,7 +24,7 @@ pub(crate) fn test() -> Result<()> {
         return Ok(());
     }
     let modules = modules()?;
-    ensure_formatted(&modules)?;
+    ensure_formatted(&[modules.as_slice(), &TOOLS.map(|tool| paths::root().join(tool))].concat())?;
     for module in modules {
         let name = module.strip_prefix(paths::root()).unwrap_or(&module).display().to_string();
         progress::step(&format!("vet {name}"), go(&["vet", "./..."]).current_dir(&module))?;

@@ -21,7 +21,7 @@
 //! - `store` keeps objects, one revision counter and a bounded history of changes, and
 //!   optionally an append-only file.
 //! - `controllers` are the four loops named above.
-//! - `schema`, `fields`, `patch`, `selector`, `table` and `builtin` are pure functions over
+//! - `protobuf`, `schema`, `fields`, `patch`, `selector`, `table` and `builtin` are pure functions over
 //!   JSON values.
 //!
 //! # Example
@@ -45,6 +45,7 @@ pub mod fields;
 mod json;
 mod kinds;
 pub mod patch;
+mod protobuf;
 mod rest;
 pub mod schema;
 pub mod selector;

@@ -1,4 +1,4 @@
-//! Request bodies: bounded, and JSON or YAML made into a JSON value.
+//! Request bodies: bounded, and JSON, YAML or protobuf made into a JSON value.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::protobuf::{self, ProtobufError};
 
 /// The largest body read: what kube-apiserver allows (`MaxRequestBodyBytes`).
 pub(crate) const MAX_BODY_BYTES: usize = 3 << 20;
@@ -34,17 +35,21 @@ pub(crate) fn object(media_type: &str, bytes: &[u8]) -> Result<Value, ApiError> 
     match media_type {
         "application/json" => json(bytes),
         "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
-        "application/vnd.kubernetes.protobuf" => Err(no_protobuf()),
+        "application/vnd.kubernetes.protobuf" => protobuf::object(bytes).map_err(|why| undecodable(&why)),
         _ => Err(ApiError::unsupported_media_type(&ACCEPTED)),
     }
 }
 
-fn no_protobuf() -> ApiError {
-    let mut error = ApiError::unsupported_media_type(&["application/json", "application/yaml"]);
-    error.message.push_str(
-        " (the local API server does not read protobuf yet; send JSON, for example with kubectl apply -f)",
-    );
-    error
+/// Custom resources have no protobuf form, here or anywhere.
+fn undecodable(why: &ProtobufError) -> ApiError {
+    match why {
+        ProtobufError::Kind { .. } => {
+            let mut error = ApiError::unsupported_media_type(&["application/json", "application/yaml"]);
+            error.message.push_str(&format!(" ({why})"));
+            error
+        }
+        why => ApiError::bad_request(format!("failed to read the body as protobuf: {why}")),
+    }
 }
 
 /// JSON text; the error is worded as Go's decoder words it.
@@ -84,6 +89,22 @@ mod tests {
         let expected = json!({"kind": "Pod", "n": 1, "on": true, "s": "1"});
         assert_eq!(object("application/yaml", b"kind: Pod\nn: 1\non: true\ns: '1'\n"), Ok(expected.clone()));
         assert_eq!(object("application/json", br#"{"kind":"Pod","n":1,"on":true,"s":"1"}"#), Ok(expected));
-        assert_eq!(object("application/vnd.kubernetes.protobuf", b"k8s").unwrap_err().code, 415);
+    }
+
+    #[test]
+    fn protobuf_of_a_built_in_kind_is_an_object() {
+        let body = |text: &[u8]| object("application/vnd.kubernetes.protobuf", text);
+        // An envelope of version and kind, and a message of metadata with a name.
+        let built_in = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09Namespace\x12\x05\x0a\x03\x0a\x01a";
+        let expected = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}});
+        assert_eq!(body(built_in), Ok(expected));
+        let refused = body(b"k8s\0\x0a\x0d\x0a\x04a/v1\x12\x05Thing").unwrap_err();
+        assert_eq!(refused.code, 415);
+        assert!(
+            refused.message.ends_with("(Thing of a/v1 has no protobuf form here)"),
+            "{}",
+            refused.message
+        );
+        assert_eq!(body(b"k8s").unwrap_err().code, 400);
     }
 }
