@@ -64,7 +64,7 @@ fn joined(flag: &str, path: &Path) -> OsString {
 }
 
 /// Has `go` look at and compile files for the target, whatever the user's own programs are built for.
-/// `GOEXPERIMENT` stays what it is: `jsonv2` is worth it for some modules (docs/writing-controllers-go.md).
+/// `GOEXPERIMENT` stays what it is: it is the user's choice.
 pub(super) fn for_wasip1(command: &mut Command) {
     command.env("GOOS", "wasip1").env("GOARCH", "wasm");
     command.env_remove("GOWASM");
