@@ -29,7 +29,10 @@ async fn hosts_that_die_at_random_never_make_a_machine_twice() -> Result<()> {
 async fn no_machine_is_left_when_a_deletion_meets_the_finalizer() -> Result<()> {
     let server = exclusive_server().await?;
     let removed = Site::prepare(&server).await?.think_better_of_it(Attack::seed()?, 6, REGRETS).await?;
-    println!("{removed} of {} objects were removed although a finalizer held them", 6 * REGRETS);
+    println!(
+        "{removed} reconciles after {} deletions were of what was removed under its finalizer",
+        6 * REGRETS
+    );
     Ok(())
 }
 

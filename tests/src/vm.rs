@@ -192,8 +192,8 @@ impl Site {
         Ok(Outcome { verdict: cloud.verdict(), objects, leftovers: cloud.machines().len(), took })
     }
 
-    /// Has VirtualMachines deleted just when they get their finalizer; how many the API server removed although
-    /// they had it.
+    /// Has VirtualMachines deleted just when they get their finalizer; how many reconciles were of one that the API
+    /// server removed although it had it.
     ///
     /// # Errors
     /// When a machine is left in the cloud.

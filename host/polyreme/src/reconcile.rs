@@ -131,7 +131,7 @@ impl Controller {
     ) -> Outcome {
         let started = tokio::time::Instant::now();
         let is_removed = removed.is_some();
-        if is_removed && popped.failures == 0 {
+        if is_removed {
             warn!(
                 "the API server removed this object although a finalizer held it \
                  (kubernetes/kubernetes#77988): it is reconciled by its last state until that succeeds"
