@@ -1,9 +1,9 @@
 //! Request bodies: bounded, and JSON, YAML or protobuf made into a JSON value.
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde_json::Value;
 
 use crate::error::ApiError;
@@ -14,13 +14,27 @@ pub(crate) const MAX_BODY_BYTES: usize = 3 << 20;
 
 const ACCEPTED: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
+/// What is read of a body that is too large, so that its sender is there to hear that: a connection that is
+/// closed on somebody who writes is broken for them, and the answer lost.
+const MAX_DISCARDED_BYTES: usize = 64 << 20;
+
 /// The whole body, or 413.
-pub(crate) async fn read(body: Body) -> Result<Bytes, ApiError> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(MAX_BODY_BYTES)),
-        Err(error) => Err(ApiError::bad_request(format!("failed to read the request body: {error}"))),
+pub(crate) async fn read(mut body: Body) -> Result<Bytes, ApiError> {
+    let (mut whole, mut seen) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|error| ApiError::bad_request(format!("failed to read the request body: {error}")))?;
+        // Trailers are of no interest.
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen > MAX_DISCARDED_BYTES {
+            break;
+        }
+        if seen <= MAX_BODY_BYTES {
+            whole.extend_from_slice(&data);
+        }
     }
+    if seen > MAX_BODY_BYTES { Err(ApiError::too_large(MAX_BODY_BYTES)) } else { Ok(whole.freeze()) }
 }
 
 /// The media type of the body without its parameters; JSON when none is named.
@@ -82,6 +96,23 @@ mod tests {
     async fn a_body_above_the_limit_is_refused() {
         let body = Body::from(vec![b' '; MAX_BODY_BYTES + 1]);
         assert_eq!(read(body).await.unwrap_err().code, 413);
+        let body = Body::from(vec![b' '; MAX_BODY_BYTES]);
+        assert_eq!(read(body).await.unwrap().len(), MAX_BODY_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_read_to_its_end_and_no_further_than_is_sensible() {
+        let chunk = Bytes::from(vec![b' '; 1 << 20]);
+        for (sent, taken) in [(5, 5), (100, 65)] {
+            let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let (counted, chunk) = (count.clone(), chunk.clone());
+            let chunks = (0..sent).map(move |_| {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok::<_, std::io::Error>(chunk.clone())
+            });
+            let refused = read(Body::from_stream(futures::stream::iter(chunks))).await.unwrap_err();
+            assert_eq!((refused.code, count.load(std::sync::atomic::Ordering::Relaxed)), (413, taken));
+        }
     }
 
     #[test]
