@@ -143,7 +143,7 @@ func events(ctx context.Context, all *clients) error {
 }
 
 func namespaces(ctx context.Context, all *clients) error {
-	name := all.unique + "-too"
+	name := all.namespace + "-too"
 	spaces := all.protobuf.CoreV1().Namespaces()
 	made, err := spaces.Create(ctx, &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: name}}, meta.CreateOptions{})
 	if err != nil {
@@ -197,7 +197,7 @@ func elect(ctx context.Context, all *clients) error {
 func define(ctx context.Context, all *clients) error {
 	made := map[string]*definitions.CustomResourceDefinition{}
 	for suffix, client := range map[string]apiextensions.Interface{"p": all.definitions, "j": all.asJSON} {
-		definition := definitionOf(all.unique + suffix)
+		definition := definitionOf(all.namespace + suffix)
 		of := client.ApiextensionsV1().CustomResourceDefinitions()
 		created, err := of.Create(ctx, definition, meta.CreateOptions{})
 		if err != nil {

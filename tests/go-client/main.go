@@ -25,7 +25,7 @@ const patience = 2 * time.Minute
 type clients struct {
 	protobuf, json      kubernetes.Interface
 	definitions, asJSON apiextensions.Interface
-	namespace, unique   string
+	namespace           string
 }
 
 type check struct {
@@ -72,7 +72,6 @@ func connect(kubeconfig, namespace string) (*clients, error) {
 		definitions: apiextensions.NewForConfigOrDie(asProtobuf),
 		asJSON:      apiextensions.NewForConfigOrDie(asJSON),
 		namespace:   namespace,
-		unique:      namespace,
 	}, nil
 }
 

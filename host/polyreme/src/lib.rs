@@ -22,7 +22,6 @@ pub mod metrics;
 pub mod object;
 pub mod ownership;
 pub mod permissions;
-mod protobuf;
 pub mod queue;
 pub mod random;
 pub mod rbac;

@@ -92,8 +92,12 @@ fn form(text: &'static str) -> Form {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::special;
     use super::*;
     use crate::builtin;
+    use crate::schema::{Additional, Schema};
 
     #[test]
     fn every_line_is_understood() {
@@ -104,16 +108,74 @@ mod tests {
     }
 
     #[test]
-    fn every_built_in_kind_has_a_message_with_its_fields() {
+    fn every_message_that_is_named_is_there_or_has_a_form_of_its_own() {
+        let is_known = |name: &str| TABLE.fields.contains_key(name) || is_special(name);
+        for form in TABLE.fields.values().flatten().map(|field| innermost(&field.form)) {
+            assert!(!matches!(form, Form::Message(name) if !is_known(name)), "{form:?}");
+        }
+    }
+
+    #[test]
+    fn every_built_in_kind_has_a_message_with_its_fields_to_the_last_depth() {
+        let mut comparison = Comparison::default();
         for resource in builtin::resources() {
             let message = of_kind(&resource.api_version(), resource.kind);
             let message = message.unwrap_or_else(|| panic!("{} is not in messages.txt", resource.kind));
-            let sent = |name: &String| fields(message).iter().any(|field| field.json == Some(name));
-            let schema = resource.schema();
-            let own =
-                schema.properties.keys().filter(|name| !["apiVersion", "kind"].contains(&name.as_str()));
-            let missing: Vec<_> = own.filter(|name| !sent(name)).collect();
-            assert!(missing.is_empty(), "{message} lacks {missing:?}");
+            comparison.message(message, &resource.schema());
         }
+        assert!(comparison.lacking.is_empty(), "{:?}", comparison.lacking);
+        assert!(comparison.seen.len() > 200, "{} messages were looked at", comparison.seen.len());
+    }
+
+    fn is_special(name: &str) -> bool {
+        special::value(name, &[], 0).is_ok_and(|value| value.is_some())
+    }
+
+    fn innermost(form: &Form) -> &Form {
+        match form {
+            Form::List(inner) | Form::Map(inner) => innermost(inner),
+            form => form,
+        }
+    }
+
+    /// Of the messages with the schemas of the kinds.
+    #[derive(Default)]
+    struct Comparison {
+        seen: BTreeSet<&'static str>,
+        lacking: Vec<String>,
+    }
+
+    impl Comparison {
+        fn message(&mut self, message: &'static str, schema: &Schema) {
+            if is_special(message) || !self.seen.insert(message) {
+                return;
+            }
+            for (name, property) in &schema.properties {
+                match find(message, name) {
+                    Some(field) => self.form(&field.form, property),
+                    // They stand in the envelope.
+                    None if ["apiVersion", "kind"].contains(&name.as_str()) => (),
+                    None => self.lacking.push(format!("{message} has no {name}")),
+                }
+            }
+        }
+
+        fn form(&mut self, form: &'static Form, schema: &Schema) {
+            match (form, &schema.items, &schema.additional) {
+                (Form::Message(message), ..) => self.message(message, schema),
+                (Form::List(item), Some(schema), _) => self.form(item, schema),
+                (Form::Map(value), _, Additional::Of(schema)) => self.form(value, schema),
+                _ => (),
+            }
+        }
+    }
+
+    /// A field by its name in JSON, inlined or not.
+    fn find(message: &str, name: &str) -> Option<&'static Field> {
+        fields(message).iter().find_map(|field| match (&field.form, field.json) {
+            (_, Some(json)) => (json == name).then_some(field),
+            (Form::Message(inlined), None) => find(inlined, name),
+            _ => None,
+        })
     }
 }

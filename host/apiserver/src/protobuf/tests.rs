@@ -1,6 +1,6 @@
 //! Messages are written field by field, as Go writes them.
 
-use prost::encoding::{encode_key, encode_varint};
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::*;
 
@@ -193,12 +193,15 @@ fn what_is_no_object_is_refused() {
         // Cut between two fields it may be an object with less in it; it never is more, and nothing panics.
         let _ = object(&whole[..cut]);
     }
-    assert!(matches!(object(b"k8s\0\x0a\x7f"), Err(ProtobufError::Short)));
+    assert!(matches!(object(b"k8s\0\x0a\x7f"), Err(ProtobufError::Wire(wire::Error::Cut))));
     assert!(matches!(object(b"{}"), Err(ProtobufError::Foreign)));
     let text = body("v1", "ConfigMap", message().message(1, message().bytes(1, [0xff])));
-    assert!(matches!(object(&text), Err(ProtobufError::Text(_))));
+    assert_eq!(object(&text).unwrap_err().to_string(), "metadata.name: field 1 is not UTF-8");
+    let number = body("v1", "ConfigMap", message().message(1, message().number(1, 7)));
+    assert_eq!(object(&number).unwrap_err().to_string(), "metadata.name: field 1 has another type");
     let nested = (0..200).fold(message(), |inner, _| message().message(28, inner));
     let mut into = Map::new();
     let outcome = read("apiextensions.v1.JSONSchemaProps", &nested.0, 0, &mut into);
-    assert!(matches!(outcome, Err(ProtobufError::Depth)));
+    let Err(ProtobufError::At { path, why }) = outcome else { panic!("{outcome:?}") };
+    assert!(path.starts_with("not.not.") && matches!(*why, ProtobufError::Depth));
 }

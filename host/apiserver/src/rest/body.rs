@@ -89,6 +89,9 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use serde_json::json;
 
@@ -104,14 +107,14 @@ mod tests {
     async fn a_body_that_is_too_large_is_read_to_its_end_and_no_further_than_is_sensible() {
         let chunk = Bytes::from(vec![b' '; 1 << 20]);
         for (sent, taken) in [(5, 5), (100, 65)] {
-            let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let count = Arc::new(AtomicUsize::new(0));
             let (counted, chunk) = (count.clone(), chunk.clone());
             let chunks = (0..sent).map(move |_| {
-                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                counted.fetch_add(1, Ordering::Relaxed);
                 Ok::<_, std::io::Error>(chunk.clone())
             });
             let refused = read(Body::from_stream(futures::stream::iter(chunks))).await.unwrap_err();
-            assert_eq!((refused.code, count.load(std::sync::atomic::Ordering::Relaxed)), (413, taken));
+            assert_eq!((refused.code, count.load(Ordering::Relaxed)), (413, taken));
         }
     }
 

@@ -9,19 +9,17 @@ use http::{Request, header};
 use kube::Client;
 use kube::api::DynamicObject;
 use kube::core::Resource as _;
+use polyreme_protobuf::{self as protobuf, MAGIC};
 use serde::Deserialize;
 use serde::de::Error as _;
 
 use super::{CacheId, Resource};
 use crate::object::{Identity, Label, ObjectKey, Owner, OwnerReference, ResourceVersion, controller_of};
-use crate::protobuf::{self, Field};
 
 /// Objects asked for at a time: an answer of a few megabytes.
 const PAGE: usize = 5_000;
 const ACCEPT: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
                       application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-/// What an answer in protobuf begins with (k8s.io/apimachinery/pkg/runtime/serializer/protobuf).
-const MAGIC: &[u8] = b"k8s\0";
 
 /// What a list shows, all of one moment.
 #[derive(Debug, Default)]
@@ -99,9 +97,8 @@ async fn page(client: &Client, resource: &Resource, query: &str) -> kube::Result
     let mut stream = std::pin::pin!(client.request_stream(request).await?);
     stream.read_to_end(&mut body).await.map_err(kube::Error::ReadEvents)?;
     let page = match body.strip_prefix(MAGIC) {
-        Some(message) => {
-            from_protobuf(message).ok_or_else(|| serde_json::Error::custom("no list in protobuf"))
-        }
+        Some(message) => from_protobuf(message)
+            .map_err(|why| serde_json::Error::custom(format!("no list of metadata in protobuf: {why}"))),
         None => from_json(&body),
     };
     page.map_err(kube::Error::SerdeError)
@@ -148,72 +145,65 @@ fn from_json(body: &[u8]) -> serde_json::Result<Page> {
 }
 
 /// A `runtime.Unknown` that holds a `PartialObjectMetadataList`; field numbers are those of `generated.proto`
-/// in k8s.io/apimachinery (`pkg/runtime`, `pkg/apis/meta/v1`). `None` when it is something else.
-fn from_protobuf(message: &[u8]) -> Option<Page> {
+/// in k8s.io/apimachinery (`pkg/runtime`, `pkg/apis/meta/v1`).
+fn from_protobuf(message: &[u8]) -> protobuf::Result<Page> {
     const UNKNOWN_RAW: u32 = 2;
     const LIST_META: u32 = 1;
     const LIST_ITEMS: u32 = 2;
     const ITEM_META: u32 = 1;
-    let raw = protobuf::fields(message).find_map(|field| field.message(UNKNOWN_RAW))?;
-    let mut page = Page { list: MetadataList::default(), next: None };
-    for field in protobuf::fields(raw) {
-        if let Some(meta) = field.message(LIST_META) {
-            (page.list.version, page.next) = list_meta(meta);
-        } else if let Some(item) = field.message(LIST_ITEMS) {
-            let meta = protobuf::fields(item).find_map(|field| field.message(ITEM_META))?;
-            page.list.items.push(object_meta(meta)?);
+    const VERSION: u32 = 2;
+    const CONTINUE: u32 = 3;
+    let list = protobuf::bytes(message, UNKNOWN_RAW)?;
+    let meta = protobuf::bytes(list, LIST_META)?;
+    let version = protobuf::text(meta, VERSION)?;
+    if version.is_empty() {
+        // Every list has one: this is something else, or was cut off where a field ends.
+        return Err(protobuf::Error::Cut);
+    }
+    let next = Some(protobuf::text(meta, CONTINUE)?.to_owned()).filter(|next| !next.is_empty());
+    let mut items = Vec::new();
+    for field in protobuf::fields(list) {
+        let field = field?;
+        if field.number == LIST_ITEMS {
+            items.push(object_meta(protobuf::bytes(field.bytes()?, ITEM_META)?)?);
         }
     }
-    (!page.list.version.0.is_empty()).then_some(page)
+    Ok(Page { list: MetadataList { version: ResourceVersion(version.into()), items }, next })
 }
 
-fn list_meta(message: &[u8]) -> (ResourceVersion, Option<String>) {
-    let text =
-        |number: u32| protobuf::fields(message).find_map(|field| field.text(number)).unwrap_or_default();
-    (ResourceVersion(text(2).into()), Some(text(3).to_owned()).filter(|next| !next.is_empty()))
-}
-
-fn object_meta(message: &[u8]) -> Option<Metadata> {
+fn object_meta(message: &[u8]) -> protobuf::Result<Metadata> {
     const LABELS: u32 = 11;
     const OWNER_REFERENCES: u32 = 13;
     let (mut name, mut namespace, mut uid, mut version) = ("", "", "", "");
     let (mut controller, mut labels) = (None, Vec::new());
     for field in protobuf::fields(message) {
+        let field = field?;
         match field.number {
-            1 => name = field.text(1)?,
-            3 => namespace = field.text(3)?,
-            5 => uid = field.text(5)?,
-            6 => version = field.text(6)?,
-            LABELS => labels.push(label(field.message(LABELS)?)),
-            OWNER_REFERENCES => controller = controller.or(owner(field.message(OWNER_REFERENCES)?)),
+            1 => name = field.text()?,
+            3 => namespace = field.text()?,
+            5 => uid = field.text()?,
+            6 => version = field.text()?,
+            LABELS => labels.push(label(field.bytes()?)?),
+            OWNER_REFERENCES if controller.is_none() => controller = owner(field.bytes()?)?,
             _ => (),
         }
     }
     let (uid, version) = (uid.into(), ResourceVersion(version.into()));
-    Some(Metadata { key: ObjectKey::new(Some(namespace), name), uid, version, controller, labels })
+    Ok(Metadata { key: ObjectKey::new(Some(namespace), name), uid, version, controller, labels })
 }
 
-fn label(message: &[u8]) -> Label {
-    let text =
-        |number: u32| protobuf::fields(message).find_map(|field| field.text(number)).unwrap_or_default();
-    (text(1).into(), text(2).into())
+fn label(message: &[u8]) -> protobuf::Result<Label> {
+    Ok((protobuf::text(message, 1)?.into(), protobuf::text(message, 2)?.into()))
 }
 
 /// An owner reference, if it is the controller's.
-fn owner(message: &[u8]) -> Option<Owner> {
+fn owner(message: &[u8]) -> protobuf::Result<Option<Owner>> {
     const CONTROLLER: u32 = 6;
-    let is_controller = |field: Field<'_>| field.number == CONTROLLER && field.is_true();
-    if !protobuf::fields(message).any(is_controller) {
-        return None;
+    if protobuf::integer(message, CONTROLLER)? == 0 {
+        return Ok(None);
     }
-    let text =
-        |number: u32| protobuf::fields(message).find_map(|field| field.text(number)).unwrap_or_default();
-    Some(Owner {
-        kind: text(1).into(),
-        name: text(3).into(),
-        uid: text(4).into(),
-        api_version: text(5).into(),
-    })
+    let text = |number: u32| protobuf::text(message, number).map(Box::from);
+    Ok(Some(Owner { kind: text(1)?, name: text(3)?, uid: text(4)?, api_version: text(5)? }))
 }
 
 #[cfg(test)]
@@ -263,8 +253,8 @@ mod tests {
 
     #[test]
     fn what_is_no_list_is_refused() {
-        assert!(from_protobuf(b"").is_none());
-        assert!(from_protobuf(&message(2, &message(2, b"\x0a\x7f"))).is_none());
+        assert!(from_protobuf(b"").is_err());
+        assert!(from_protobuf(&message(2, &message(2, b"\x0a\x7f"))).is_err());
         assert!(from_json(br#"{"kind":"Status"}"#).is_err());
     }
 }
