@@ -1,7 +1,8 @@
 //! The reconcile loop: the only place that calls a guest's `reconcile`.
 //!
-//! A worker takes a key, asks for the right to reconcile it, reads the object from the cache, runs the
-//! module in an instance of its own, and tells the queue what came of it. The key is handed back only when
+//! A worker takes a key, asks for the right to reconcile it, reads the object from the cache (or takes the last
+//! state of one that was removed under its finalizers), runs the module in an instance of its own, and tells the
+//! queue what came of it. The key is handed back only when
 //! every write that the guest sent has been answered, so the next reconcile of the object reads them.
 //!
 //! What runs can be replaced while it runs ([`Program`]): a reconcile ends with what it began with.

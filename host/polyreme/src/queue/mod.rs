@@ -1,4 +1,5 @@
-//! The work queue of one controller: [`schedule`] under a lock, with time, wake-ups and metrics.
+//! The work queue of one controller: [`schedule`] under a lock, with time, wake-ups and metrics, and the last states of
+//! objects that were removed under their finalizers ([`tombstones`]).
 
 pub mod schedule;
 pub mod tombstones;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::error;
 
 use crate::metrics::{QueueMetrics, WorkGuard};
 use crate::object::{Object, ObjectKey};
@@ -60,8 +62,14 @@ impl Queue {
 
     /// Queues an object that was removed although a finalizer held it; this was its last state.
     pub fn bury(&self, last: Arc<Object>) {
-        let key = last.key.clone();
-        self.tombstones.add(last);
+        let (key, uid) = (last.key.clone(), last.uid.clone());
+        if !self.tombstones.add(last) {
+            error!(
+                object = %key, %uid,
+                "an object was removed although a finalizer held it, and there are too many of those to keep \
+                 its last state: it gets no clean-up; see why reconciles of earlier ones fail"
+            );
+        }
         self.add(key, Priority::NORMAL);
     }
 

@@ -141,7 +141,6 @@ async fn an_object_that_was_replaced_is_not_written() {
 async fn a_namesake_of_the_object_under_reconcile_is_not_written() {
     let bench = Bench::new([ok(8)]).knowing("u", 7);
     let of_map = |uid: &str| ReconcileApi {
-        is_removed: false,
         kind: bench::kind(),
         key: ObjectKey::new(Some("ns"), "a"),
         uid: Some(uid.into()),
@@ -153,6 +152,23 @@ async fn a_namesake_of_the_object_under_reconcile_is_not_written() {
     assert_eq!(patch(of_map("before")).await.unwrap_err(), Reason::Conflict);
     assert_eq!(bench.asked().len(), 0);
     patch(of_map("u")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_removed_is_not_found_whoever_has_its_name_now() {
+    for bench in [Bench::new([]), Bench::new([]).knowing("namesake", 9)] {
+        let api = ReconcileApi {
+            kind: bench::kind(),
+            key: ObjectKey::new(Some("ns"), "a"),
+            uid: Some("u".into()),
+            is_removed: true,
+            ..bench.api.clone()
+        };
+        let patched = api.patch(the_map(), PatchType::Merge, PATCH.into(), options()).await.unwrap_err();
+        let deleted = api.delete(the_map(), delete_options()).await.unwrap_err();
+        assert_eq!((patched.reason, deleted.reason), (Reason::NotFound, Reason::NotFound));
+        assert_eq!(bench.asked().len(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
