@@ -2,8 +2,8 @@
 //!
 //! A worker takes a key, asks for the right to reconcile it, reads the object from the cache (or takes the last
 //! state of one that was removed under its finalizers), runs the module in an instance of its own, and tells the
-//! queue what came of it. The key is handed back only when
-//! every write that the guest sent has been answered, so the next reconcile of the object reads them.
+//! queue what came of it. The key is handed back only when every write that the guest sent has been answered, so
+//! the next reconcile of the object reads them.
 //!
 //! What runs can be replaced while it runs ([`Program`]): a reconcile ends with what it began with.
 
@@ -107,7 +107,7 @@ impl Controller {
             Err(Refused::NotYet | Refused::Suspended) => return Outcome::After(SUSPENDED_RETRY),
         };
         let elsewhere = match &removed {
-            Some(last) => self.is_still_there(last).await,
+            Some(last) => self.is_still_there(last, &permit).await,
             None => self.give_away(key).await,
         };
         if let Some(outcome) = elsewhere {
@@ -196,7 +196,7 @@ impl Controller {
 
     /// What to do instead with an object that seemed removed and is not: a watch with a selector shows as
     /// deleted what it no longer selects.
-    async fn is_still_there(&self, last: &Object) -> Option<Outcome> {
+    async fn is_still_there(&self, last: &Object, permit: &Permit) -> Option<Outcome> {
         if self.primaries.id.selector.is_empty() {
             return None;
         }
@@ -205,7 +205,11 @@ impl Controller {
             Some(namespace) => Api::namespaced_with(client, namespace, api),
             None => Api::all_with(client, api),
         };
-        match objects.get_metadata_opt(&last.key.name).await {
+        let answer = tokio::select! {
+            answer = objects.get_metadata_opt(&last.key.name) => answer,
+            () = permit.revoked() => return Some(Outcome::After(SUSPENDED_RETRY)),
+        };
+        match answer {
             Ok(Some(there)) if there.metadata.uid.as_deref() == Some(&*last.uid) => {
                 self.settle(last);
                 Some(Outcome::Forget)
