@@ -29,6 +29,7 @@ _REASONS = {one: Reason(one.name.lower().replace("_", "-")) for one in types.Rea
 _HTTP_REASONS = {one: Reason(one.name.lower().replace("_", "-")) for one in http.Reason}
 _LEVELS = {one.name.lower(): one for one in log.Level}
 _SEVERITIES = {one.name.lower(): one for one in events.Severity}
+_DONE = contract.Action_Done()
 _SOURCES = {False: kubernetes.Source.CACHE, True: kubernetes.Source.LIVE}
 
 
@@ -124,13 +125,13 @@ class Imports:
 def load(module: str) -> type:
     """Imports the controller and makes the class that the component exports. Runs at build time."""
     host = Imports()
-    _sandbox.prepare(host)
+    source = _sandbox.prepare()
     controller = _find(importlib.import_module(module))
     root = logging.getLogger()
     root.addHandler(HostHandler(host))
     # The host decides what is written.
     root.setLevel(TRACE)
-    flush = _sandbox.seal(host)
+    flush = _sandbox.seal(host, source)
 
     class Reconciler(exports.Reconciler):
         def describe(self) -> contract.Manifest:
@@ -176,7 +177,7 @@ def _refusal(error: types.Error) -> Refusal:
 
 def _action(action: Action) -> contract.Action:
     if action.requeue_after_ms is None:
-        return contract.Action_Done()
+        return _DONE
     return contract.Action_RequeueAfter(action.requeue_after_ms)
 
 

@@ -6,7 +6,9 @@ place what the host offers (time, random numbers, a log for what is printed) or 
 to do instead (files, sleeping, imports inside functions, threads).
 
 ``prepare`` runs before the controller is imported, so that ``from time import time`` gets the host's.
-``seal`` runs after it, at the end of the build: from then on there is nothing to import from.
+``seal`` runs after it, at the end of the build: from then on there is nothing to import from. In between there
+is no host: modules that are imported get the build's time, and no random numbers, which every reconcile would
+have in common.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import importlib.abc
 import linecache
 import sys
+import time
 import traceback
 import types
 from typing import Any, Callable, Sequence
@@ -53,15 +56,38 @@ _FILES = (
 _NETWORK = "getaddrinfo gethostbyaddr gethostbyname gethostname socketpair".split()
 
 
-def prepare(host: Host) -> None:
+class Source:
+    """Time and random numbers: those of the build, until there is a host."""
+
+    def __init__(self) -> None:
+        self.now: Callable[[], int] = time.time_ns
+        self.monotonic: Callable[[], int] = time.monotonic_ns
+        self.random_bytes: Callable[[int], bytes] = _no_random_bytes
+
+    def become(self, host: Host) -> None:
+        """From now on, those of the host."""
+        self.now, self.monotonic, self.random_bytes = host.now, host.monotonic, host.random_bytes
+
+
+def _no_random_bytes(_: int) -> bytes:
+    raise RuntimeError(
+        "random numbers while a module is imported: that happens once, when the component is built, and every "
+        "reconcile would have the same ones; ask for them inside a function"
+    )
+
+
+def prepare() -> Source:
     """Before the controller is imported."""
-    _time(host)
-    _random(host)
+    source = Source()
+    _time(source)
+    _random(source)
     _preload()
+    return source
 
 
-def seal(host: Host) -> Callable[[], None]:
+def seal(host: Host, source: Source) -> Callable[[], None]:
     """After everything is imported. Returns what ends unfinished lines of print, for after each call."""
+    source.become(host)
     _tracebacks()
     _system()
     sys.meta_path[:] = [_NoImports()]
@@ -76,16 +102,17 @@ def seal(host: Host) -> Callable[[], None]:
     return flush
 
 
-def _time(host: Host) -> None:
+def _time(source: Source) -> None:
     # The datetime module written in C, which the entry module turned off, asks the operating system; the one
     # written in Python asks `time`. zoneinfo's C half needs the former.
     sys.modules["_zoneinfo"] = None  # type: ignore[assignment]
-    import time
-
     original = {name: getattr(time, name) for name in ("gmtime", "strftime", "ctime", "asctime")}
 
     def seconds() -> float:
-        return host.now() / 1e9
+        return source.now() / 1e9
+
+    def monotonic() -> float:
+        return source.monotonic() / 1e9
 
     def gmtime(at: float | None = None) -> time.struct_time:
         result: time.struct_time = original["gmtime"](seconds() if at is None else at)
@@ -96,13 +123,13 @@ def _time(host: Host) -> None:
 
     replaced: dict[str, Any] = {
         "time": seconds,
-        "time_ns": host.now,
-        "monotonic": lambda: host.monotonic() / 1e9,
-        "monotonic_ns": host.monotonic,
-        "perf_counter": lambda: host.monotonic() / 1e9,
-        "perf_counter_ns": host.monotonic,
-        "process_time": lambda: host.monotonic() / 1e9,
-        "process_time_ns": host.monotonic,
+        "time_ns": lambda: source.now(),
+        "monotonic": monotonic,
+        "monotonic_ns": lambda: source.monotonic(),
+        "perf_counter": monotonic,
+        "perf_counter_ns": lambda: source.monotonic(),
+        "process_time": monotonic,
+        "process_time_ns": lambda: source.monotonic(),
         "sleep": sleep,
         "gmtime": gmtime,
         # There is no time zone but UTC.
@@ -115,12 +142,14 @@ def _time(host: Host) -> None:
         setattr(time, name, value)
 
 
-def _random(host: Host) -> None:
+def _random(source: Source) -> None:
     import os
-
-    os.urandom = host.random_bytes
-
     import random
+
+    def urandom(size: int) -> bytes:
+        return source.random_bytes(size)
+
+    os.urandom = urandom
 
     native: Any = random.Random.__base__
     seed = random.Random.seed
@@ -130,15 +159,15 @@ def _random(host: Host) -> None:
         return native.__new__(cls, 0)
 
     def seeded(self: random.Random, a: Any = None, version: int = 2) -> None:
-        seed(self, int.from_bytes(host.random_bytes(32), "little") if a is None else a, version)
+        seed(self, int.from_bytes(urandom(32), "little") if a is None else a, version)
 
     setattr(random.Random, "__new__", new)
     setattr(random.Random, "seed", seeded)
-    setattr(random, "_urandom", host.random_bytes)
-    source = random.SystemRandom()
-    for name in dir(source):
+    setattr(random, "_urandom", urandom)
+    shared = random.SystemRandom()
+    for name in dir(shared):
         if name in random.__all__ and name not in ("seed", "getstate", "setstate"):
-            setattr(random, name, getattr(source, name))
+            setattr(random, name, getattr(shared, name))
 
 
 def _preload() -> None:

@@ -6,15 +6,14 @@ The types are the contract's records under their own names, so that bindings can
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Sequence, Union
+from typing import NamedTuple, Protocol, Sequence, Union
 
 from .errors import Refusal
 
 Pairs = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class ObjectRef:
+class ObjectRef(NamedTuple):
     """One object; ``namespace`` is ``None`` for cluster-scoped kinds."""
 
     api_version: str

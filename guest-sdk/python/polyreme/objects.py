@@ -172,7 +172,7 @@ def encode_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 def parse(text: str, target: object) -> Object:
     """The object in what the host sent."""
     try:
-        return Object(json.loads(text))
+        return Object(_loads(text))
     except ValueError as error:
         raise DecodeError(f"failed to decode {target}: {error}") from error
 
@@ -185,4 +185,14 @@ def dump(value: Any, target: object) -> str:
         raise EncodeError(f"failed to encode {target}: {error}") from error
 
 
+def _loads(text: str) -> Any:
+    """As ``json.loads``, without its search for space around the value, which the host never sends."""
+    try:
+        value, end = _SCAN(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else json.loads(text)
+
+
+_SCAN = json.JSONDecoder().scan_once
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)

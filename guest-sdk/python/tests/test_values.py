@@ -42,6 +42,13 @@ class Numbers(unittest.TestCase):
                 dump({"a": value}, "x")
 
 
+    def test_space_around_an_object_is_none_of_it_and_anything_else_is_refused(self):
+        self.assertEqual(parse(' {"a":1}\n', "x"), {"a": 1})
+        for text in ('{"a":1}{', '{"a":', "", "{"):
+            with self.assertRaisesRegex(DecodeError, "failed to decode x: "):
+                parse(text, "x")
+
+
 class Dataclasses(unittest.TestCase):
     def test_what_goes_in_comes_out(self):
         value = {"replicas": 3, "ports": [{"number": 80, "protocol": "UDP"}], "maxSize": 1, "$ref": "r"}

@@ -4,6 +4,7 @@ The label ``polyreme.dev/deed`` of the object says which.
 """
 
 import asyncio
+import logging
 import random
 import socket
 import sys
@@ -13,6 +14,10 @@ import uuid
 from datetime import datetime
 
 from polyreme import Context, Controller, Object, kinds
+
+#: The build's.
+IMPORTED = time.time()
+logging.getLogger("import").warning("nobody reads this")
 
 controller = Controller("python-guest", primary=kinds.CONFIG_MAP)
 
@@ -30,7 +35,8 @@ def output() -> None:
 
 def clock() -> None:
     off = abs(datetime.now().timestamp() - time.time())
-    print(time.gmtime().tm_year, off < 60, time.monotonic() <= time.monotonic())
+    is_later = IMPORTED > datetime(2026, 1, 1).timestamp()
+    print(time.gmtime().tm_year, off < 60, time.monotonic() <= time.monotonic(), is_later)
 
 
 def chance() -> None:

@@ -66,7 +66,7 @@ async fn an_error_leaves_its_place(name: &str, wanted: &str, place: &str) {
 async fn what_python_prints_is_logged_and_its_time_and_chance_are_the_hosts() {
     let printed = ["info two", "info lines", "warn a warning", "info no end"];
     let chance = "04040404-0404-4404-8404-040404040404";
-    output_time_and_chance("python-guest", &printed, "1970 True True", chance).await;
+    output_time_and_chance("python-guest", &printed, "1970 True True True", chance).await;
 }
 
 #[tokio::test]

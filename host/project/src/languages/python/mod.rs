@@ -176,7 +176,12 @@ fn entry(main: &str) -> String {
 fn problem(stderr: &str, stage: &Path) -> String {
     let said = stderr.split_once("AssertionError: ").map_or(stderr, |(_, said)| said);
     let end = ["\nCaused by:", "\nStack backtrace:"].iter().filter_map(|mark| said.find(mark)).min();
-    let said = said.get(..end.unwrap_or(said.len())).unwrap_or(said).trim();
+    let mut said = said.get(..end.unwrap_or(said.len())).unwrap_or(said).trim();
+    if said.is_empty() {
+        // Python was ended from below. The last cause says by what.
+        let causes = stderr.split("\nStack backtrace:").next().unwrap_or(stderr);
+        said = causes.trim().lines().next_back().map_or("it ended without a word", str::trim);
+    }
     said.replace(&format!("{}/", stage.display()), "")
 }
 
@@ -200,6 +205,18 @@ mod tests {
              not defined"
         );
         assert_eq!(problem("error: /tmp/stage/wit is odd\n", Path::new("/tmp/stage")), "error: wit is odd");
+        assert_eq!(problem("\n", Path::new("/tmp/stage")), "it ended without a word");
+    }
+
+    #[test]
+    fn an_end_without_an_exception_is_told_by_its_cause() {
+        let stderr = "Traceback (most recent call last):\nAssertionError: \n\nCaused by:\n    0: error while \
+            executing at wasm backtrace:\n           0: 0xa0a951 - <unknown>!<wasm function 96>\n    \
+            1: called trapping stub: polyreme:controller/log@0.1.0#log\n\nStack backtrace:\n   0: main\n";
+        assert_eq!(
+            problem(stderr, Path::new("/tmp/stage")),
+            "1: called trapping stub: polyreme:controller/log@0.1.0#log"
+        );
     }
 
     #[test]
