@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::guests::{self, cargo};
 use crate::kube::{self, Cluster};
-use crate::{paths, process};
+use crate::{go, paths, process};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -171,6 +171,7 @@ fn give(given: Given, command: &mut Command) -> Result<()> {
         }
         Given::Languages => {
             guests::build_everything()?;
+            go::build_faster_guest()?;
             command.arg("languages").arg(paths::guests());
             command.arg("--svg").arg(paths::root().join(LANGUAGES_SVG));
         }

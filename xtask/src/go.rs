@@ -1,9 +1,10 @@
 //! Go's own tests: of the SDK, of the examples and of the guests, natively and without a cluster.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::guests::{self, Guest};
 use crate::{paths, progress};
@@ -13,6 +14,10 @@ const SDK: &str = "guest-sdk/go";
 
 /// Programs for Kubernetes' own modules: the suite builds one, a developer runs the other.
 const TOOLS: [&str; 2] = ["tests/go-client", "hack/kube/messages"];
+
+/// What `cargo xtask bench languages` measures, and what it is called when [`READS_FASTER`] compiled it.
+const MEASURED: &str = "dispatch-go";
+const MEASURED_FASTER: &str = "dispatch-go-1.27";
 
 /// The first Go with the package that the SDK reads faster by; an older one fetches it.
 const READS_FASTER: &str = "go1.27.0";
@@ -35,10 +40,8 @@ pub(crate) fn test() -> Result<()> {
 
 /// The SDK as it is compiled by a newer Go than may be installed.
 fn test_faster_reading() -> Result<()> {
-    let fetched = go(&["version"]).env("GOTOOLCHAIN", READS_FASTER).stdin(Stdio::null()).output()?;
-    if !fetched.status.success() {
-        let why = String::from_utf8_lossy(&fetched.stderr);
-        eprintln!("✘ NOT RUN: the tests of {SDK} with {READS_FASTER}: {}", why.trim());
+    if let Some(why) = why_not_faster() {
+        eprintln!("✘ NOT RUN: the tests of {SDK} with {READS_FASTER}: {why}");
         return Ok(());
     }
     for check in ["vet", "test"] {
@@ -47,6 +50,29 @@ fn test_faster_reading() -> Result<()> {
         progress::step(&format!("{check} {SDK} with {READS_FASTER}"), &mut command)?;
     }
     Ok(())
+}
+
+/// Builds the benchmark's guest once more, as [`READS_FASTER`] compiles it.
+pub(crate) fn build_faster_guest() -> Result<()> {
+    let all = guests::find()?;
+    let guest =
+        all.into_iter().find(|guest| guest.name == MEASURED).context("failed to find the Go guest")?;
+    let guest = guest.renamed(MEASURED_FASTER);
+    let note = guests::output(&guest).with_extension("missing");
+    if let Some(why) = why_not_faster() {
+        eprintln!("✘ guest {MEASURED_FASTER} is left out: {why}");
+        return fs::write(&note, why).with_context(|| format!("failed to write {}", note.display()));
+    }
+    guests::build_in(&guest, &[("GOTOOLCHAIN", READS_FASTER)])
+}
+
+/// Why [`READS_FASTER`] cannot be run, if so. Fetches it.
+fn why_not_faster() -> Option<String> {
+    let Ok(fetched) = go(&["version"]).env("GOTOOLCHAIN", READS_FASTER).stdin(Stdio::null()).output() else {
+        return Some("there is no `go` on the PATH".to_owned());
+    };
+    let why = || String::from_utf8_lossy(&fetched.stderr).trim().to_owned();
+    (!fetched.status.success()).then(why)
 }
 
 fn is_installed() -> bool {

@@ -47,6 +47,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// The same sources under another name.
+    pub(crate) fn renamed(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
     /// The folder of its sources.
     pub(crate) fn into_dir(self) -> PathBuf {
         self.dir
@@ -101,8 +106,14 @@ pub(crate) fn program(name: &str) -> Command {
 
 /// Builds one guest into `target/guests`.
 pub(crate) fn build(guest: &Guest) -> Result<()> {
+    build_in(guest, &[])
+}
+
+/// The same, with these environment variables.
+pub(crate) fn build_in(guest: &Guest, environment: &[(&str, &str)]) -> Result<()> {
     let mut command = Command::new(paths::polyreme());
     command.arg("build").arg(&guest.dir).arg("-o").arg(output(guest)).current_dir(paths::root());
+    command.envs(environment.iter().copied());
     if guest.is_rust {
         return progress::step(&format!("build guest {}", guest.name), &mut command);
     }

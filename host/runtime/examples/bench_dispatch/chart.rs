@@ -24,7 +24,7 @@ pub(crate) fn draw(file: &Path, rows: &[Row], native: f64) -> Result<(), Failure
     let most = rows.iter().map(|row| row.fresh[0]).fold(native, f64::max) * 4.0;
     let count = rows.len() as f64;
     let mut chart = ChartBuilder::on(&area)
-        .caption("One reconcile: 2.3 KB object, one cached read (median, µs)", ("sans-serif", 18))
+        .caption("One reconcile: 2.2 KB object, one cached read (median, µs)", ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(32)
         .y_label_area_size(8)
