@@ -1,4 +1,5 @@
-//! Go's own tests: of the SDK, of the examples and of the guests, natively and without a cluster.
+//! Go's own tests: of the SDK, of the examples and of the guests, natively and without a cluster; and what is done by
+//! a newer Go than may be installed.
 
 use std::fs;
 use std::path::PathBuf;

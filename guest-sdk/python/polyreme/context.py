@@ -67,9 +67,7 @@ class Context:
     @property
     def object(self) -> ObjectRef:
         """The object under reconcile."""
-        # In a component it is the contract's record, which has the same fields and compares otherwise.
-        held = self._request.object
-        return ObjectRef(held.api_version, held.kind, held.namespace, held.name)
+        return self._request.object
 
     @property
     def current(self) -> str | None:
@@ -112,12 +110,8 @@ class Context:
 
         :raises NotFoundError: when there is none; :meth:`get_opt` returns ``None`` instead.
         """
-        target = kind.ref(namespace or self._request.object.namespace, name)
-        try:
-            text = self._host.get(target, self._live)
-        except Refusal as refusal:
-            raise api_error("get", str(target), refusal) from None
-        return parse(text, target)
+        target = kind.ref(namespace or self.object.namespace, name)
+        return parse(_ask("get", target, lambda: self._host.get(target, self._live)), target)
 
     def get_opt(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """As :meth:`get`; ``None`` when there is no such object."""
@@ -201,7 +195,7 @@ class Context:
 
     def delete_named(self, kind: Kind, name: str, namespace: str | None = None) -> bool:
         """Deletes whatever object has this name. Returns false when there is none."""
-        return self._delete(kind.ref(namespace or self._request.object.namespace, name), None)
+        return self._delete(kind.ref(namespace or self.object.namespace, name), None)
 
     # Clean-up before an object goes. Children with owner references need none of this.
 

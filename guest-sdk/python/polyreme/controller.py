@@ -146,7 +146,7 @@ class Controller:
         if request.current is not None:
             outcome = self._reconcile(ctx, parse(request.current, request.object))
         elif self._deleted is not None:
-            outcome = self._deleted(ctx, ctx.object)
+            outcome = self._deleted(ctx, request.object)
         else:
             outcome = DONE
         return _action(outcome)

@@ -188,11 +188,11 @@ def dump(value: Any, target: object) -> str:
 def _loads(text: str) -> Any:
     """As ``json.loads``, without its search for space around the value, which the host never sends."""
     try:
-        value, end = _SCAN(text, 0)
-    except StopIteration:
-        end = -1
+        value, end = _DECODER.raw_decode(text)
+    except ValueError:
+        return json.loads(text)
     return value if end == len(text) else json.loads(text)
 
 
-_SCAN = json.JSONDecoder().scan_once
+_DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)

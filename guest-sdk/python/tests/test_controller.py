@@ -1,10 +1,7 @@
 """What the host is told: actions, failures, tracebacks; and every reason as an exception of its own."""
 
-from __future__ import annotations
-
 import logging
 import unittest
-from dataclasses import dataclass
 
 import polyreme
 from polyreme import Action, Controller, Kind, Reason, kinds, requeue_after
@@ -26,16 +23,6 @@ def outcome(reconcile, current='{"metadata":{"name":"page"}}'):
     return answer(controller, NoHost(), request)
 
 
-@dataclass
-class Record:
-    """What a component is given for an :class:`ObjectRef`: the contract's record."""
-
-    api_version: str
-    kind: str
-    namespace: str | None
-    name: str
-
-
 def raiser(error):
     def reconcile(ctx, site):
         raise error
@@ -47,17 +34,6 @@ class Outcomes(unittest.TestCase):
     def test_nothing_is_done_and_a_delay_reaches_the_host_in_milliseconds(self):
         self.assertEqual(outcome(lambda ctx, site: None), Action(None))
         self.assertEqual(outcome(lambda ctx, site: requeue_after(0.25)), Action(250))
-
-    def test_the_object_under_reconcile_is_a_reference_like_any_other(self):
-        seen = []
-        controller = Controller("site", primary=SITE)
-        controller.reconcile(lambda ctx, site: seen.append(ctx.object))
-        controller.deleted(lambda ctx, gone: seen.append(gone))
-        record = Record("example.com/v1", "Site", "shop", "page")
-        for current in ('{"metadata":{"name":"page"}}', None):
-            answer(controller, NoHost(), Request(record, current, "r1", 0, "key", 7))
-        self.assertEqual(seen, [SITE.ref("shop", "page")] * 2)
-        self.assertEqual(str(seen[0]), "Site shop/page")
 
     def test_what_was_raised_decides_whether_to_try_again(self):
         self.assertEqual(outcome(raiser(polyreme.Retry("later"))), Failure(False, "later"))

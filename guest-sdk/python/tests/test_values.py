@@ -41,7 +41,6 @@ class Numbers(unittest.TestCase):
             with self.assertRaises(EncodeError):
                 dump({"a": value}, "x")
 
-
     def test_space_around_an_object_is_none_of_it_and_anything_else_is_refused(self):
         self.assertEqual(parse(' {"a":1}\n', "x"), {"a": 1})
         for text in ('{"a":1}{', '{"a":', "", "{"):

@@ -24,7 +24,10 @@ controller = Controller("python-guest", primary=kinds.CONFIG_MAP)
 
 @controller.reconcile
 def reconcile(ctx: Context, obj: Object) -> None:
-    DEEDS[obj.labels["polyreme.dev/deed"]]()
+    if (deed := obj.labels["polyreme.dev/deed"]) == "reference":
+        print(ctx.object, ctx.object == obj.ref)
+    else:
+        DEEDS[deed]()
 
 
 def output() -> None:

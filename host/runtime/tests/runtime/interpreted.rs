@@ -70,6 +70,13 @@ async fn what_python_prints_is_logged_and_its_time_and_chance_are_the_hosts() {
 }
 
 #[tokio::test]
+async fn the_object_under_reconcile_is_a_reference_like_any_other() {
+    let Some(module) = one_instance("python-guest").await else { return };
+    let (verdict, lines) = outcome(&module, "reference").await;
+    assert_eq!((verdict.as_str(), lines), ("done", owned(&["info ConfigMap default/site True"])));
+}
+
+#[tokio::test]
 async fn what_javascript_prints_is_logged_and_its_time_and_chance_are_the_hosts() {
     let printed = ["info two", "info lines", r#"warn a warning {"a":"1n"}"#, "info no end"];
     output_time_and_chance("js-guest", &printed, "1970 true true", "0.12549019607843137").await;
