@@ -63,6 +63,11 @@ pub fn place(
             levels.shed(&preferred);
         }
         levels.fill(&preferred);
+        // What had no owner was not enough for a member that has next to nothing.
+        if leveling == Leveling::Level && levels.is_uneven() {
+            levels.shed(&preferred);
+            levels.fill(&preferred);
+        }
     }
     levels.owners.into_iter().flatten().collect()
 }
@@ -318,6 +323,16 @@ mod tests {
             .map(|owner| if owner.as_str() == "host-1" { MemberId::from("successor") } else { owner.clone() })
             .collect();
         assert_eq!(moved(&expected, &after), 0);
+    }
+
+    #[test]
+    fn a_newcomer_gets_its_share_also_when_a_leaver_had_less_to_leave() {
+        let before = level(SlotCount::DEFAULT, &weights(&[(0, 490), (1, 5)]), &[]);
+        let after = weights(&[(0, 480), (2, 20)]);
+        let owners = level(SlotCount::DEFAULT, &after, &stays(&before, &after));
+        let newcomer = owners.iter().filter(|owner| owner.as_str() == "host-2").count();
+        assert!(newcomer >= 40, "{newcomer} of 1,024 for 20 of 500");
+        assert_eq!(level(SlotCount::DEFAULT, &after, &stays(&owners, &after)), owners);
     }
 
     #[test]
