@@ -208,6 +208,10 @@ impl Bench {
         eventually(&format!("{name} being served"), LIMIT, async || {
             let answer = self.get(&collection_of(&definition)).await?;
             ensure!(answer.code == 200, "it is {}", answer.text);
+            // A real server gathers its groups beside serving them.
+            let groups = self.get("/apis").await?;
+            let mut names = groups.body["groups"].as_array().into_iter().flatten().map(|one| &one["name"]);
+            ensure!(names.any(|name| *name == definition["spec"]["group"]), "there are {}", groups.text);
             Ok(())
         })
         .await

@@ -14,6 +14,7 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 )
 
@@ -84,12 +85,17 @@ func deleteCollection(ctx context.Context, all *clients) error {
 
 func scale(ctx context.Context, all *clients) error {
 	deployments := all.protobuf.AppsV1().Deployments(all.namespace)
-	now, err := deployments.GetScale(ctx, "as-protobuf", meta.GetOptions{})
-	if err != nil {
+	// On a real server the Deployment's controller writes meanwhile.
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		now, err := deployments.GetScale(ctx, "as-protobuf", meta.GetOptions{})
+		if err != nil {
+			return err
+		}
+		now.Spec.Replicas = 2
+		_, err = deployments.UpdateScale(ctx, "as-protobuf", now, meta.UpdateOptions{})
 		return err
-	}
-	now.Spec.Replicas = 2
-	if _, err := deployments.UpdateScale(ctx, "as-protobuf", now, meta.UpdateOptions{}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	scaled, err := deployments.Get(ctx, "as-protobuf", meta.GetOptions{})

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const SITES: usize = 500;
 /// Requests of the test in flight while it creates the sites.
 const AT_ONCE: usize = 16;
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(900);
 /// Short, so that every site comes round again while the test looks.
 const RESYNC: &str = "10s";
 

@@ -20,9 +20,9 @@ use tokio::time::timeout;
 
 use crate::environment::polyreme_binary;
 use crate::eventually::eventually;
-use crate::in_process::free_port;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::port::Port;
 use crate::server::{Kind, Server};
 
 /// First compilation of every module included.
@@ -103,7 +103,7 @@ pub(crate) fn signal(name: &str, process: u32) -> Result<()> {
 #[derive(Debug)]
 pub struct Host {
     process: ChildProcess,
-    admin: Option<u16>,
+    admin: Option<Port>,
     shows_log: bool,
     // Goes after the process that uses it.
     dir: TempDir,
@@ -167,9 +167,9 @@ impl Host {
         configuration: &Value,
         arguments: &[&str],
     ) -> Result<Self> {
-        let admin = free_port()?;
+        let admin = Port::reserve()?;
         let mut configuration = configuration.clone();
-        configuration["admin"] = json!({ "address": format!("127.0.0.1:{admin}") });
+        configuration["admin"] = json!({ "address": format!("127.0.0.1:{}", admin.number()) });
         let context = context.map(|context| ["--context", context]).into_iter().flatten();
         let arguments: Vec<&str> = context.chain(arguments.iter().copied()).collect();
         Self::launch_file(kubeconfig, &arguments, &configuration.to_string(), Some(admin))
@@ -196,7 +196,7 @@ impl Host {
         Self::launch_file(kubeconfig, &[], text, None)
     }
 
-    fn launch_file(kubeconfig: &Path, arguments: &[&str], text: &str, admin: Option<u16>) -> Result<Self> {
+    fn launch_file(kubeconfig: &Path, arguments: &[&str], text: &str, admin: Option<Port>) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("polyreme-")
             .tempdir()
@@ -240,7 +240,7 @@ impl Host {
     /// # Errors
     /// With its answer and the end of the log when it does not, or the host ends.
     pub async fn wait_until_ready(&mut self) -> Result<()> {
-        let (process, admin) = (&mut self.process, self.admin);
+        let (process, admin) = (&mut self.process, self.admin.as_ref());
         let ready = eventually("the host being ready", READY_LIMIT, async || {
             if process.has_ended() {
                 return Ok(());
@@ -275,7 +275,7 @@ impl Host {
     /// # Errors
     /// When it does not answer.
     pub async fn metrics(&self) -> Result<Metrics> {
-        Ok(Metrics::parse(&get(self.admin, "/metrics").await?))
+        Ok(Metrics::parse(&get(self.admin.as_ref(), "/metrics").await?))
     }
 
     /// Its memory now, as Linux counts it, in bytes.
@@ -300,7 +300,7 @@ impl Host {
     /// # Errors
     /// When it does not answer, or answers that it is not ready (the error has its reasons).
     pub async fn readiness(&self) -> Result<String> {
-        get(self.admin, "/readyz").await
+        get(self.admin.as_ref(), "/readyz").await
     }
 
     /// SIGKILL: no goodbye.
@@ -372,8 +372,8 @@ impl Drop for Host {
 
 /// One request by hand: kube's client would try again for as long as the answer is 503,
 /// which is what a host that is not ready says.
-async fn get(port: Option<u16>, path: &str) -> Result<String> {
-    let port = port.context("this host has no admin address")?;
+async fn get(port: Option<&Port>, path: &str) -> Result<String> {
+    let port = port.context("this host has no admin address")?.number();
     let answer = timeout(ANSWER_LIMIT, exchange(port, path)).await;
     let answer =
         answer.context("no answer in time").flatten().with_context(|| format!("failed to get {path}"))?;

@@ -17,8 +17,8 @@ use crate::server::{Kind, Server};
 pub const SLOTS: u32 = 1024;
 /// The ring of the tests; each test has it in a namespace of its own.
 pub const RING: &str = "probes";
-/// Coming together of a ring on a busy machine, an expired member included.
-const DIVISION_LIMIT: Duration = Duration::from_secs(60);
+/// Coming together of a ring on a busy machine, an expired member and a long `settle` included.
+const DIVISION_LIMIT: Duration = Duration::from_secs(180);
 
 /// Hosts `host-0`, `host-1`, …; dropping it kills them.
 #[derive(Debug)]

@@ -5,7 +5,6 @@
 //! keeps objects.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, OnceLock};
@@ -14,6 +13,8 @@ use std::{env, process, thread};
 use anyhow::{Context, Result, anyhow};
 use polyreme_apiserver::{Server, ServerConfig};
 
+use crate::port::Port;
+
 static SHARED: OnceLock<Result<InProcess, String>> = OnceLock::new();
 
 /// The server's handle.
@@ -21,6 +22,8 @@ static SHARED: OnceLock<Result<InProcess, String>> = OnceLock::new();
 pub(crate) struct InProcess {
     kubeconfig: PathBuf,
     orders: Mutex<Link>,
+    // Nobody else gets it while the server is down.
+    _port: Port,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,14 +69,15 @@ impl InProcess {
     fn start() -> Result<Self> {
         let dir = own_folder()?;
         let kubeconfig = dir.join("kubeconfig");
-        let config = ServerConfig { port: free_port()?, data: Some(dir.join("data")), ..Default::default() };
+        let port = Port::reserve()?;
+        let config = ServerConfig { port: port.number(), data: Some(dir.join("data")), ..Default::default() };
         let (ask, asked) = sync_channel(1);
         let (answer, done) = sync_channel(1);
         let file = kubeconfig.clone();
         thread::spawn(move || serve(&config, &file, &asked, &answer));
         let link = Link { ask, done };
         link.answer()?;
-        Ok(Self { kubeconfig, orders: Mutex::new(link) })
+        Ok(Self { kubeconfig, orders: Mutex::new(link), _port: port })
     }
 }
 
@@ -143,10 +147,4 @@ fn own_folder() -> Result<PathBuf> {
     let own = all.join(process::id().to_string());
     fs::create_dir_all(&own).with_context(|| format!("failed to create {}", own.display()))?;
     Ok(own)
-}
-
-/// A loopback port that nobody uses now.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("failed to find a free port")?;
-    Ok(listener.local_addr().context("failed to read a port")?.port())
 }

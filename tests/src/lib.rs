@@ -44,6 +44,7 @@ pub mod judge;
 mod local;
 mod memory;
 mod metrics;
+mod port;
 mod probes;
 mod recorder;
 mod registry;

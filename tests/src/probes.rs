@@ -137,9 +137,17 @@ impl Probes {
     /// # Errors
     /// When the server refuses one.
     pub async fn create(&self, count: usize) -> Result<Vec<String>> {
+        self.change_all(count, &json!({ "seq": 1 })).await
+    }
+
+    /// Makes the first `count` probes, or merges into the spec of each, and returns their names.
+    ///
+    /// # Errors
+    /// When the server refuses one.
+    pub async fn change_all(&self, count: usize, spec: &Value) -> Result<Vec<String>> {
         let names: Vec<String> = (0..count).map(|index| format!("p-{index}")).collect();
         stream::iter(names.iter().map(Ok))
-            .try_for_each_concurrent(AT_ONCE, async |name| self.change(name, &json!({ "seq": 1 })).await)
+            .try_for_each_concurrent(AT_ONCE, async |name| self.change(name, spec).await)
             .await?;
         Ok(names)
     }

@@ -23,7 +23,7 @@ use crate::server::{Kind, Server};
 const GROUP_VERSION: &str = "webhosting.polyreme.dev/v1alpha1";
 const SITE_LIMIT: Duration = Duration::from_secs(60);
 /// Collection of five hundred sites with all they own.
-const LEFTOVERS_LIMIT: Duration = Duration::from_secs(240);
+const LEFTOVERS_LIMIT: Duration = Duration::from_secs(900);
 /// Collection of the first owner of a new CRD waits for a discovery resync (about 35 s).
 const COLLECTED_LIMIT: Duration = Duration::from_secs(120);
 

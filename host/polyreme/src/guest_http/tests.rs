@@ -11,7 +11,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -252,7 +252,10 @@ async fn a_connection_that_ends_in_the_middle_leaves_the_outcome_open() {
 
 #[tokio::test]
 async fn what_kept_a_connection_from_being_made_is_told_apart() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound and never listening.
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = deaf.local_addr().unwrap();
     let bench = Bench::with(|port| {
         let secure = HttpGrant { scheme: Scheme::Https, ..grant("127.0.0.1", port, &["127.0.0.0/8"]) };
         vec![secure, grant("127.0.0.1", free.port(), &["127.0.0.0/8"])]

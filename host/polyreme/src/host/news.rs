@@ -70,9 +70,9 @@ impl News {
 
     /// The file cannot be used.
     pub(super) fn refused(&self, why: &str) {
-        error!("the changed configuration is not used, the one before stays in force: {why}");
         self.metrics.reloads().refused();
         self.readiness.set(CONFIG_CHECK, Err(format!("the one before stays in force: {why}")));
+        error!("the changed configuration is not used, the one before stays in force: {why}");
         self.emit(Severity::Warning, "ConfigurationRefused", why.to_owned());
     }
 
@@ -90,8 +90,8 @@ impl News {
 
     /// A controller that does not run cannot be started.
     pub(super) fn not_started(&self, name: &str, place: &Place, why: &str) {
-        error!(controller = name, %place, "{why}");
         self.readiness.set(name, Err(why.to_owned()));
+        error!(controller = name, %place, "{why}");
         self.emit(Severity::Warning, "ControllerNotStarted", format!("{name}: {why}"));
     }
 
@@ -99,9 +99,9 @@ impl News {
     pub(super) fn update_refused(&self, running: &Loaded, place: &Place, why: &str) {
         let name = &running.config.name;
         let goes_on = format!("version {} goes on", running.manifest.version);
-        error!(controller = name, %place, "failed to update the controller, {goes_on}: {why}");
         self.metrics.reloads().update_refused(name);
         self.readiness.set(&update_check(name), Err(format!("{goes_on}: {why}")));
+        error!(controller = name, %place, "failed to update the controller, {goes_on}: {why}");
         self.emit(Severity::Warning, "UpdateRefused", format!("{name}: {goes_on}: {why}"));
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Once};
@@ -12,6 +13,7 @@ use polyreme_sources::{Digest, Fetcher, Pinned, Reference, Remote, Settings, Sou
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 const BINARY: &str = "docker-registry";
 
@@ -51,6 +53,8 @@ pub(crate) struct RegistryServer {
     folder: TempDir,
     address: String,
     process: Mutex<Option<Child>>,
+    // Bound and never listening: nobody else is given the port while the server is down.
+    _port: TcpSocket,
 }
 
 impl RegistryServer {
@@ -67,11 +71,15 @@ impl RegistryServer {
         }
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
+        let port = TcpSocket::new_v4().unwrap();
+        port.set_reuseaddr(true).unwrap();
+        port.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = port.local_addr().unwrap().to_string();
         let mut config = json!({
             "version": "0.1",
             "log": { "level": "info" },
             "storage": { "filesystem": { "rootdirectory": folder.path().join("storage") } },
-            "http": { "addr": "127.0.0.1:0", "secret": "of a test" },
+            "http": { "addr": address, "secret": "of a test" },
         });
         match auth {
             Auth::None => {}
@@ -86,10 +94,8 @@ impl RegistryServer {
         let file = folder.path().join("config.yml");
         // YAML reads JSON.
         fs::write(&file, config.to_string()).unwrap();
-        let (process, address) = serve(&file);
-        config["http"]["addr"] = json!(address);
-        fs::write(&file, config.to_string()).unwrap();
-        Some(Self { folder, address, process: Mutex::new(Some(process)) })
+        let process = serve(&file);
+        Some(Self { folder, address, process: Mutex::new(Some(process)), _port: port })
     }
 
     /// `127.0.0.1:PORT`
@@ -107,7 +113,7 @@ impl RegistryServer {
     /// At the same address, with the same storage.
     pub(crate) fn start_again(&self) {
         self.stop();
-        *self.process.lock().unwrap() = Some(serve(&self.folder.path().join("config.yml")).0);
+        *self.process.lock().unwrap() = Some(serve(&self.folder.path().join("config.yml")));
     }
 
     pub(crate) fn reference(&self, name: &str) -> Reference {
@@ -163,7 +169,8 @@ impl Drop for RegistryServer {
 }
 
 /// Starts the server and waits until it says where it listens.
-fn serve(config: &Path) -> (Child, String) {
+/// Starts one that listens.
+fn serve(config: &Path) -> Child {
     let mut process = Command::new(BINARY)
         .arg("serve")
         .arg(config)
@@ -174,13 +181,14 @@ fn serve(config: &Path) -> (Child, String) {
         .unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut said = String::new();
-    let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+    let listens = lines.by_ref().map_while(Result::ok).any(|line| {
         writeln!(said, "{line}").unwrap();
-        Some(line.split_once("listening on ")?.1.split('"').next()?.to_owned())
+        line.contains("listening on ")
     });
+    assert!(listens, "{BINARY} does not listen: {said}");
     // Whoever does not read what it says stops it.
     std::thread::spawn(move || lines.for_each(drop));
-    (process, address.unwrap_or_else(|| panic!("{BINARY} does not listen: {said}")))
+    process
 }
 
 /// A client that trusts nothing and needs nothing: for plain HTTP on loopback.
