@@ -107,12 +107,7 @@ async fn an_unknown_policy_is_refused() -> Result<()> {
 async fn a_pod_that_runs_nowhere_goes_at_once() -> Result<()> {
     let bench = Bench::new("pod").await?;
     let pods = "/api/v1/namespaces/{ns}/pods";
-    let account = "/api/v1/namespaces/{ns}/serviceaccounts/default";
-    polyreme_tests::eventually("the default service account", super::support::LIMIT, async || {
-        anyhow::ensure!(bench.get(account).await?.code == 200);
-        Ok(())
-    })
-    .await?;
+    bench.until_pods_are_possible().await?;
     let body = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "main", "image": "example.invalid/x:1"}]}});
     let created = bench.post(pods, body).await?.is(201);
     assert_eq!(created.str("/status/phase"), "Pending");

@@ -4,7 +4,7 @@ use anyhow::Result;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::support::{Bench, CONFIG_MAPS, DEPLOYMENTS, MERGE, deployment};
+use super::support::{Bench, CONFIG_MAPS, DEPLOYMENTS, JSON_PATCH, MERGE, deployment};
 
 const SERVICES: &str = "/api/v1/namespaces/{ns}/services";
 
@@ -57,6 +57,60 @@ async fn a_port_is_in_range() -> Result<()> {
     let bench = Bench::new("port").await?;
     let refused = bench.post(SERVICES, service("a", json!(70000))).await?.refused(422, "Invalid");
     assert!(refused.cause_fields().contains(&"spec.ports[0].port"), "{}", refused.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_toleration_makes_sense() -> Result<()> {
+    let bench = Bench::new("toleration").await?;
+    let cases = [
+        (json!({"operator": "Exists"}), None),
+        (json!({"key": "a.example/b", "value": "c", "effect": "NoSchedule"}), None),
+        (json!({"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3}), None),
+        (json!({"key": "a", "effect": "NoSchedule", "tolerationSeconds": 3}), Some("effect")),
+        (json!({"key": "a", "operator": "Exists", "value": "b"}), Some("operator")),
+        (json!({"key": "a", "value": "not a label's"}), Some("operator")),
+        (json!({"key": "a", "operator": "Like"}), Some("operator")),
+        (json!({"key": "a", "effect": "Never"}), Some("effect")),
+        (json!({"key": "not a label's"}), Some("key")),
+        (json!({"value": "b"}), Some("operator")),
+    ];
+    for (index, (toleration, wrong)) in cases.iter().enumerate() {
+        let mut body = deployment(&format!("a-{index}"), 0);
+        body["spec"]["template"]["spec"]["tolerations"] = json!([toleration]);
+        let answer = bench.post(DEPLOYMENTS, body).await?;
+        match wrong {
+            None => drop(answer.is(201)),
+            Some(field) => {
+                let field = format!("spec.template.spec.tolerations[0].{field}");
+                assert_eq!(answer.refused(422, "Invalid").cause_fields(), [field.as_str()], "{toleration}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn tolerations_of_a_pod_are_added_and_stay() -> Result<()> {
+    let bench = Bench::new("tolerations").await?;
+    bench.until_pods_are_possible().await?;
+    let pods = "/api/v1/namespaces/{ns}/pods";
+    let first = json!({"key": "first", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3});
+    let body = json!({
+        "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "c", "image": "i"}], "tolerations": [first]},
+    });
+    bench.post(pods, body).await?.is(201);
+    let path = format!("{pods}/a");
+    let other = json!([{"op": "replace", "path": "/spec/tolerations/0/key", "value": "other"}]);
+    let refused = bench.patch(&path, JSON_PATCH, other).await?.refused(422, "Invalid");
+    assert_eq!(refused.cause_fields(), ["spec.tolerations"], "{}", refused.text);
+    let more = json!([
+        {"op": "add", "path": "/spec/tolerations/-", "value": {"key": "second", "operator": "Exists"}},
+        {"op": "replace", "path": "/spec/tolerations/0/tolerationSeconds", "value": 4},
+    ]);
+    let patched = bench.patch(&path, JSON_PATCH, more).await?.is(200);
+    assert_eq!(patched.at("/spec/tolerations/0/tolerationSeconds"), &json!(4));
     Ok(())
 }
 

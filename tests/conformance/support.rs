@@ -199,6 +199,15 @@ impl Bench {
         .await
     }
 
+    /// A pod is refused before its namespace has a service account.
+    pub(super) async fn until_pods_are_possible(&self) -> Result<()> {
+        eventually("the default service account", LIMIT, async || {
+            ensure!(self.get("/api/v1/namespaces/{ns}/serviceaccounts/default").await?.code == 200);
+            Ok(())
+        })
+        .await
+    }
+
     /// Creates a definition if it is not there, and waits until its kind is served.
     pub(super) async fn install(&self, definition: Value) -> Result<()> {
         let name =

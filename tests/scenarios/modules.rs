@@ -2,11 +2,15 @@
 //! modules of the configuration go on.
 
 use std::path::Path;
+use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use polyreme_tests::{Guest, Host, Server, Webhosting, exclusive_server};
+use polyreme_tests::{
+    Guest, Host, Kind, Server, Webhosting, exclusive_server, guests_dir, polyreme_binary, server,
+};
 use serde_json::json;
+use tokio::process::Command;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -72,4 +76,41 @@ async fn an_import_that_no_host_offers_is_named() -> Result<()> {
 #[tokio::test]
 async fn a_module_that_traps_when_asked_what_it_is_is_refused() -> Result<()> {
     ensure_refused(&Guest::trapping().component()?, &["describe", "unreachable"]).await
+}
+
+/// What a module is, told also where nothing compiled can be kept, and what is wrong with one that no host runs.
+#[tokio::test]
+async fn a_module_is_inspected_with_and_without_a_place_for_compiled_code() -> Result<()> {
+    if server().await?.kind() == Kind::Real {
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let (hello, core) = (guests_dir().join("hello.wasm"), dir.path().join("core.wasm"));
+    std::fs::write(&core, Guest::trapping().core_module()?)?;
+    // A file, so that no folder can be made there.
+    let nowhere = core.clone();
+    for cache in [dir.path(), &nowhere] {
+        let output = inspect(&hello, cache).await?;
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        ensure!(output.status.success(), "{stderr}");
+        for line in
+            ["reconciles   example.polyreme.dev/v1 Hello", "language     Rust", "contract     polyreme:"]
+        {
+            ensure!(stdout.contains(line), "{stdout}");
+        }
+    }
+    let output = inspect(&core, dir.path()).await?;
+    ensure!(output.status.code() == Some(2), "{}", output.status);
+    ensure!(text(&output.stderr).contains("polyreme build"), "{}", text(&output.stderr));
+    Ok(())
+}
+
+async fn inspect(module: &Path, cache: &Path) -> Result<Output> {
+    let mut command = Command::new(polyreme_binary()?);
+    command.arg("inspect").arg(module).env("XDG_CACHE_HOME", cache);
+    command.output().await.context("failed to run polyreme inspect")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -245,12 +245,16 @@ async fn a_registry_that_never_answers_holds_up_its_own_controller_only() -> Res
     host.reconfigure(&configuration)?;
     wait_for_image(&sites, "museum", "nginx:another").await?;
 
-    // Nor does it hold up the end of a host that has nothing else.
+    // Nor does it hold up a host that has nothing else, neither its end nor its change.
+    let useful = configuration.clone();
     configuration["controllers"] = json!([{ "name": "silent", "module": source }]);
-    let mut idle = Host::launch(&server, &configuration)?;
-    idle.wait_for_log("loading modules", LIMIT).await?;
-    ensure!(idle.terminate().await?.success(), "it did not end well");
-    Ok(())
+    let mut ended = Host::launch(&server, &configuration)?;
+    ended.wait_for_log("loading modules", LIMIT).await?;
+    ensure!(ended.terminate().await?.success(), "it did not end well");
+    let changed = Host::launch(&server, &configuration)?;
+    changed.wait_for_log("loading modules", LIMIT).await?;
+    changed.reconfigure(&useful)?;
+    changed.wait_for_log("module loaded", LIMIT).await
 }
 
 #[tokio::test]

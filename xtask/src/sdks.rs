@@ -1,9 +1,10 @@
 //! The native tests of the SDKs in interpreted languages and of their examples; Go's are in `go`.
 //!
-//! They need the language and nothing else; where it is not installed that is said, loudly, and the tests that cargo
-//! knows go on.
+//! They need the language and nothing else, types in Python mypy besides, which is installed below the target folder;
+//! what is missing is said, loudly, and the tests that cargo knows go on.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -58,12 +59,57 @@ const SUITES: &[Suite] = &[
     },
 ];
 
+/// The type checker, at a version of its own so that a newer one breaks nothing by itself.
+const MYPY: &str = "mypy==2.4.1";
+
+/// What is checked by it: folders, and files there. Projects begin as the template.
+const TYPED: &[(&str, &[&str])] = &[
+    ("guest-sdk/python", &["polyreme"]),
+    ("examples/hello-python", &["hello.py"]),
+    ("host/project/src/scaffold/templates/python", &["main.py", "tests/test_main.py"]),
+];
+
 /// Runs them all.
 ///
 /// # Errors
 /// When one fails.
 pub(crate) fn test() -> Result<()> {
-    SUITES.iter().try_for_each(run)
+    SUITES.iter().try_for_each(run)?;
+    check_types()
+}
+
+/// What an editor or a type checker of a user says of the SDK and of a new project: nothing.
+fn check_types() -> Result<()> {
+    let tools = paths::target().join("mypy");
+    let mypy = match installed_mypy(&tools) {
+        Ok(mypy) => mypy,
+        Err(why) => {
+            eprintln!("✘ NOT TESTED: types in Python, because {MYPY} cannot be installed: {why:#}");
+            return Ok(());
+        }
+    };
+    let sdk = paths::root().join("guest-sdk/python");
+    for (folder, files) in TYPED {
+        let mut command = Command::new(&mypy);
+        command.args(["--strict", "--cache-dir"]).arg(tools.join("cache")).args(*files);
+        command.current_dir(paths::root().join(folder)).env("MYPYPATH", &sdk);
+        progress::step(&format!("check types in {folder}"), &mut command)?;
+    }
+    Ok(())
+}
+
+/// Its program, in an environment of its own that is made when there is none.
+fn installed_mypy(tools: &Path) -> Result<PathBuf> {
+    let environment = tools.join(MYPY);
+    let program = environment.join("bin/mypy");
+    if !is_installed(&program) {
+        let mut make = Command::new("python3");
+        progress::step("make an environment for mypy", make.args(["-m", "venv"]).arg(&environment))?;
+        let mut install = Command::new(environment.join("bin/pip"));
+        install.args(["install", "--quiet", "--disable-pip-version-check", MYPY]);
+        progress::step(&format!("install {MYPY}"), &mut install)?;
+    }
+    Ok(program)
 }
 
 fn run(suite: &Suite) -> Result<()> {
@@ -91,7 +137,7 @@ fn command(words: &[&str]) -> Command {
     command
 }
 
-fn is_installed(program: &str) -> bool {
+fn is_installed(program: impl AsRef<OsStr>) -> bool {
     let mut asked = Command::new(program);
     asked.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     asked.status().is_ok_and(|status| status.success())

@@ -5,7 +5,8 @@
  * snapshot asking the engine for the time would be a trap that ends the instance without a word, and its random
  * numbers would be the same in every instance. So time and chance come from the host, and `console` goes to its
  * log. While modules are evaluated, when the component is built, there is no host: then the time is the
- * build's, and what is printed is logged when the host loads the component.
+ * build's, random numbers are the engine's (packages take some when they are evaluated), and what is printed is
+ * logged when the host loads the component.
  *
  * This module must be evaluated before the controller's; `component.js` sees to it.
  */

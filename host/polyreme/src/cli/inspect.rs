@@ -9,7 +9,7 @@ use polyreme::explain;
 use polyreme::guest_log::GuestLog;
 use polyreme_project::inspect::{Form, Inspection};
 use polyreme_runtime::wit::reconciler::{Manifest, Mapping};
-use polyreme_runtime::{Engine, EngineConfig, Limits, Session};
+use polyreme_runtime::{Engine, EngineConfig, EngineError, Limits, Session};
 use serde_json::{Value, json};
 
 use super::{Failure, print};
@@ -57,9 +57,13 @@ impl Inspect {
 
     /// What the module says of itself; a failure is a problem of it.
     async fn describe(&self, seen: &mut Inspection) -> Result<Option<Manifest>, Failure> {
-        // What a host compiled is used, and the other way round.
+        // What a host compiled is used, and the other way round, where the folder can be used.
         let cache_dir = polyreme_project::paths::cache_dir();
         let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() });
+        let engine = engine.or_else(|error| match error {
+            EngineError::Cache { .. } => Engine::new(EngineConfig::default()),
+            error => Err(error),
+        });
         let engine = engine.map_err(Failure::failed)?;
         let name = self.module.file_stem().unwrap_or_default().to_string_lossy();
         let described = async {

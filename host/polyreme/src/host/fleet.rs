@@ -47,6 +47,8 @@ pub(super) struct Fleet {
     /// What the newest usable configuration says.
     wanted: Vec<ControllerConfig>,
     running: BTreeMap<String, Running>,
+    /// Whether anything ever did.
+    has_run: bool,
     refused: BTreeMap<String, Refused>,
     /// What is being loaded. What comes of anything else is of no use any more.
     loading: BTreeMap<String, Due>,
@@ -109,6 +111,7 @@ impl Fleet {
             shutdown,
             wanted,
             running: BTreeMap::new(),
+            has_run: false,
             refused: BTreeMap::new(),
             loading: BTreeMap::new(),
             loads: JoinSet::new(),
@@ -116,37 +119,51 @@ impl Fleet {
         }
     }
 
-    /// Loads all modules, and lets each controller come up in a task of its own. Returns once something runs and
-    /// the others had a moment.
+    /// Begins to load all modules, and lets each controller come up in a task of its own. Returns once all had a
+    /// moment.
     ///
     /// # Errors
     /// When none can be loaded.
     pub(super) async fn start(&mut self) -> anyhow::Result<()> {
         self.begin_loads();
         self.take_up_until(Instant::now() + START_PATIENCE).await;
-        if self.running.is_empty() && !self.loads.is_empty() {
+        self.ensure_of_use()?;
+        let (total, usable, loading) = (self.wanted.len(), self.running.len(), self.loading.len());
+        if usable == 0 && loading > 0 {
             let controllers: Vec<&str> = self.loading.keys().map(String::as_str).collect();
             info!(controllers = controllers.join(","), "loading modules, nothing runs before one is there");
+        } else {
+            info!(usable, loading, total, "controllers loaded");
         }
-        while self.running.is_empty() && !self.loads.is_empty() {
+        Ok(())
+    }
+
+    /// Takes up what is still being loaded, and never ends well: for a host with one configuration for life.
+    ///
+    /// # Errors
+    /// When none can be loaded.
+    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+        while !self.loads.is_empty() {
             self.take_up_until(Instant::now() + START_PATIENCE).await;
+            self.ensure_of_use()?;
         }
-        let (total, usable, loading) = (self.wanted.len(), self.running.len(), self.loading.len());
-        if usable == 0 && total > 0 {
+        std::future::pending().await
+    }
+
+    /// A host that has run something goes on whatever becomes of that; one that never did and cannot is told
+    /// by its end.
+    ///
+    /// # Errors
+    /// When all modules were refused since the host started.
+    pub(super) fn ensure_of_use(&self) -> anyhow::Result<()> {
+        let total = self.wanted.len();
+        let all_refused = self.wanted.iter().all(|config| self.refused.contains_key(&config.name));
+        if !self.has_run && total > 0 && all_refused && self.loading.is_empty() {
             bail!(
                 "none of the {total} controllers could be loaded; the messages above name each cause and remedy"
             );
         }
-        info!(usable, loading, total, "controllers loaded");
         Ok(())
-    }
-
-    /// Takes up what is still being loaded, and never ends: for a host with one configuration for life.
-    pub(super) async fn settle(&mut self) {
-        while !self.loads.is_empty() {
-            self.take_up_until(Instant::now() + START_PATIENCE).await;
-        }
-        std::future::pending().await
     }
 
     /// Brings the controllers in line with a configuration.
@@ -354,6 +371,7 @@ impl Fleet {
             drop(over);
         });
         self.running.insert(name, Running { loaded, stamp, wanted, stop, ended });
+        self.has_run = true;
     }
 
     async fn remove(&mut self, names: BTreeSet<String>) {

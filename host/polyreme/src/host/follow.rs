@@ -64,8 +64,11 @@ impl ConfigFile {
         }
     }
 
-    /// Brings the controllers in line with the file whenever it changes. Never ends.
-    pub(super) async fn follow(self, fleet: &mut Fleet) {
+    /// Brings the controllers in line with the file whenever it changes. Never ends well.
+    ///
+    /// # Errors
+    /// When nothing ever ran and nothing can.
+    pub(super) async fn follow(self, fleet: &mut Fleet) -> anyhow::Result<()> {
         // The first look finds what changed since the host read the file.
         let mut seen = None;
         loop {
@@ -76,6 +79,7 @@ impl ConfigFile {
                 self.take(fleet, text).await;
             }
             fleet.look(next).await;
+            fleet.ensure_of_use()?;
             tokio::time::sleep_until(next).await;
         }
     }

@@ -228,7 +228,6 @@ impl Host {
                 Some(file) => file.follow(&mut fleet).await,
                 None => fleet.settle().await,
             }
-            anyhow::Ok(())
         };
         shutdown.run_until_cancelled(work).await.transpose()?;
         host.stop(fleet.into_tasks()).await;

@@ -41,6 +41,41 @@ fn spec(spec: &Place<'_>, causes: &mut Vec<Cause>) {
     spec.child("restartPolicy").one_of(&["Always", "OnFailure", "Never"], causes);
     spec.child("dnsPolicy").one_of(&["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], causes);
     spec.child("terminationGracePeriodSeconds").not_negative(causes);
+    spec.child("tolerations").entries().for_each(|toleration| self::toleration(&toleration, causes));
+}
+
+fn toleration(toleration: &Place<'_>, causes: &mut Vec<Cause>) {
+    let (key, operator) = (toleration.child("key"), toleration.child("operator"));
+    let (value, effect) = (toleration.child("value").text(), toleration.child("effect"));
+    let refused = |place: &Place<'_>, value: &str, detail: &str| {
+        Cause::invalid(&place.path, &Value::from(value), detail)
+    };
+    if key.is_empty() && operator.text() != "Exists" {
+        let detail =
+            "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+        causes.push(refused(&operator, operator.text(), detail));
+    } else if !key.is_empty() {
+        key.explain(names::label_key(key.text()), causes);
+    }
+    if toleration.child("tolerationSeconds").value.is_some() && effect.text() != "NoExecute" {
+        let detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+        causes.push(refused(&effect, effect.text(), detail));
+    }
+    match operator.text() {
+        "" | "Equal" => {
+            let problems = names::label_value(value);
+            if !problems.is_empty() {
+                causes.push(refused(&operator, value, &problems.join(";")));
+            }
+        }
+        "Exists" if !value.is_empty() => {
+            causes.push(refused(&operator, value, "value must be empty when `operator` is 'Exists'"));
+        }
+        _ => operator.one_of(&["Equal", "Exists"], causes),
+    }
+    if !effect.is_empty() {
+        effect.one_of(&["NoSchedule", "PreferNoSchedule", "NoExecute"], causes);
+    }
 }
 
 fn container(container: &Place<'_>, volumes: &[&str], causes: &mut Vec<Cause>) {
@@ -137,6 +172,19 @@ fn mostly_immutable(root: &Place<'_>, old: &Value, causes: &mut Vec<Cause>) {
         }
         spec
     };
+    let without_seconds = |toleration: &Value| {
+        let mut toleration = toleration.clone();
+        toleration.as_object_mut().and_then(|map| map.remove("tolerationSeconds"));
+        toleration
+    };
+    let tolerations = root.at("spec.tolerations");
+    let kept: Vec<Value> =
+        tolerations.entries().filter_map(|entry| entry.value).map(without_seconds).collect();
+    let before = old.pointer("/spec/tolerations").and_then(Value::as_array);
+    if !before.into_iter().flatten().all(|old| kept.contains(&without_seconds(old))) {
+        let detail = "existing toleration can not be modified except its tolerationSeconds";
+        causes.push(Cause::forbidden(&tolerations.path, detail));
+    }
     if frozen(root.child("spec").value) != frozen(old.get("spec")) {
         let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
         causes.push(Cause::forbidden("spec", detail));

@@ -20,5 +20,5 @@ def reconcile(ctx: Context, page: Object) -> None:
         LOG.info("rendered %s", page["spec"]["title"])
 
 
-def render(spec: dict) -> str:
+def render(spec: dict[str, str]) -> str:
     return f"<h1>{html.escape(spec['title'])}</h1>\n<p>{html.escape(spec.get('text', ''))}</p>\n"
