@@ -80,13 +80,21 @@ pub(super) fn reference(object: &ObjectRef) -> Result<(Kind, ObjectKey), Error> 
     Ok((checked_kind(&object.api_version, &object.kind)?, key))
 }
 
+/// The namespace of a list; an empty one is none.
+pub(super) fn checked_namespace(kind: &Kind, namespace: Option<String>) -> Result<Option<String>, Error> {
+    let namespace = namespace.filter(|namespace| !namespace.is_empty());
+    namespace.map(|namespace| checked_part(&kind.kind, &namespace).map(|()| namespace)).transpose()
+}
+
 /// Types a kind that a guest sent.
 pub(crate) fn checked_kind(api_version: &str, kind: &str) -> Result<Kind, Error> {
     let groups = api_version.split('/').count();
+    let leads_elsewhere = |segment: &str| segment.is_empty() || segment.bytes().all(|c| c == b'.');
     let characters = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c));
     if kind.is_empty()
         || api_version.is_empty()
         || groups > 2
+        || api_version.split('/').any(leads_elsewhere)
         || !characters(api_version)
         || !characters(kind)
     {
@@ -121,10 +129,12 @@ pub(super) fn patches_only_finalizers(patch_type: PatchType, patch: &str) -> Res
     })
 }
 
+/// A `move` takes away what is at its `from`, so none but those that name one path can.
 fn touches_finalizers(operation: &Value) -> bool {
     let text = |key: &str| operation.get(key).and_then(Value::as_str).unwrap_or_default();
     let path = text("path");
-    text("op") == "test" || path == "/metadata/finalizers" || path.starts_with("/metadata/finalizers/")
+    let there = path == "/metadata/finalizers" || path.starts_with("/metadata/finalizers/");
+    text("op") == "test" || (there && matches!(text("op"), "add" | "replace" | "remove"))
 }
 
 fn says_only_finalizers(text: &str) -> bool {
@@ -147,13 +157,17 @@ fn checked_key(kind: &str, namespace: Option<&str>, name: &str) -> Result<Object
             "{kind} has no metadata.name: names must be set by the module, a generated one could not be retried safely"
         )));
     }
-    for part in namespace.into_iter().chain([name]) {
-        let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._:".contains(&c);
-        if part.len() > MAX_NAME_BYTES || part == "." || part == ".." || !part.bytes().all(allowed) {
-            return Err(bad_request(format!("{kind} {part:?}: that is no name or namespace of an object")));
-        }
-    }
+    namespace.into_iter().chain([name]).try_for_each(|part| checked_part(kind, part))?;
     Ok(ObjectKey::new(namespace, name))
+}
+
+/// A part of a path that leads nowhere else.
+fn checked_part(kind: &str, part: &str) -> Result<(), Error> {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._:".contains(&c);
+    if part.len() > MAX_NAME_BYTES || part == "." || part == ".." || !part.bytes().all(allowed) {
+        return Err(bad_request(format!("{kind} {part:?}: that is no name or namespace of an object")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -211,9 +225,26 @@ mod tests {
             r#"[{"op":"test","path":"/metadata/uid","value":"x"},{"op":"add","path":"/metadata/finalizers/-","value":"a"}]"#
         ));
         assert!(!only(PatchType::JsonPatch, r#"[{"op":"add","path":"/metadata/finalizersx","value":"a"}]"#));
+        let moved = r#"[{"op":"move","from":"/spec","path":"/metadata/finalizers"},{"op":"replace","path":"/metadata/finalizers","value":[]}]"#;
+        assert!(!only(PatchType::JsonPatch, moved));
         assert!(patches_only_finalizers(PatchType::JsonPatch, "{}").is_err());
         assert!(patches_only_finalizers(PatchType::Merge, "[]").is_err());
         assert!(patches_only_finalizers(PatchType::Merge, "nonsense").is_err());
+    }
+
+    #[test]
+    fn what_becomes_part_of_a_path_leads_nowhere_else() {
+        let kind = Kind::new("v1", "ConfigMap");
+        let checked = |namespace: &str| checked_namespace(&kind, Some(namespace.to_owned()));
+        assert_eq!(checked("ns").unwrap().as_deref(), Some("ns"));
+        assert_eq!(checked("").unwrap(), None);
+        for namespace in ["kube-system/secrets?x=", "..", "a/b", "a%2fb", "a?b", "a#b"] {
+            assert_eq!(checked(namespace).unwrap_err().reason, Reason::BadRequest, "{namespace}");
+        }
+        for api_version in ["..", "../v1", "apps/..", "/v1", "apps/"] {
+            assert!(checked_kind(api_version, "Deployment").is_err(), "{api_version}");
+        }
+        assert!(checked_kind("webhosting.polyreme.dev/v1alpha1", "Website").is_ok());
     }
 
     #[test]

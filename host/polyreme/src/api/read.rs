@@ -57,8 +57,9 @@ impl ReconcileApi {
         Ok(Arc::new(object))
     }
 
-    pub(super) async fn read_many(&self, kind: WitKind, query: ListQuery) -> Result<Page, Error> {
+    pub(super) async fn read_many(&self, kind: WitKind, mut query: ListQuery) -> Result<Page, Error> {
         let kind = draft::checked_kind(&kind.api_version, &kind.kind)?;
+        query.namespace = draft::checked_namespace(&kind, query.namespace)?;
         let namespace = query.namespace.as_deref();
         let access =
             Access { verb: Verb::List, kind: &kind, namespace, name: None, part: Part::Body, is_self: false };
@@ -95,15 +96,14 @@ impl ReconcileApi {
             cache.read(|state| selectors.candidates(state))?
         };
         let Some(candidates) = candidates else { return Ok(None) };
-        let namespace = query.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        let namespace = query.namespace.as_deref();
         let in_namespace =
             |object: &Object| namespace.is_none_or(|n| object.key.namespace.as_deref() == Some(n));
-        let mut selected: Vec<_> = candidates
-            .into_iter()
-            .filter(|object| in_namespace(object) && selectors.select(object))
-            .collect();
-        selected.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(Some(page(&selected, query)))
+        let after = query.continue_.as_deref().and_then(|token| token.split_once(TOKEN_SEPARATOR));
+        let is_after = |object: &Object| after.is_none_or(|last| sorted_by(object) > last);
+        let selected =
+            |object: &Arc<Object>| in_namespace(object) && is_after(object) && selectors.select(object);
+        Ok(Some(page(candidates.into_iter().filter(selected).collect(), query)))
     }
 
     async fn list_live(
@@ -146,23 +146,30 @@ impl ReconcileApi {
     }
 }
 
-/// A page's worth of the sorted selection. The token is the key of the last item.
-fn page(selected: &[Arc<Object>], query: &ListQuery) -> Page {
-    let after =
-        |object: &&Arc<Object>| query.continue_.as_ref().is_none_or(|token| token_of(object) > *token);
+/// The first page of a selection. The token is the key of the last item.
+fn page(mut selected: Vec<Arc<Object>>, query: &ListQuery) -> Page {
     let limit = if query.limit == 0 { usize::MAX } else { query.limit as usize };
-    let mut rest = selected.iter().filter(after);
-    let taken: Vec<_> = rest.by_ref().take(limit).collect();
-    let more = rest.next().is_some();
+    let more = selected.len() > limit;
+    if more {
+        // A page costs what it looks at, and sorts no more than it holds.
+        selected.select_nth_unstable_by(limit, |a, b| sorted_by(a).cmp(&sorted_by(b)));
+        selected.truncate(limit);
+    }
+    selected.sort_unstable_by(|a, b| sorted_by(a).cmp(&sorted_by(b)));
     Page {
-        continue_: taken.last().filter(|_| more).map(|object| token_of(object)),
-        items: taken.iter().map(|object| object.json.to_string()).collect(),
+        continue_: selected.last().filter(|_| more).map(|object| token_of(object)),
+        items: selected.iter().map(|object| object.json.to_string()).collect(),
     }
 }
 
-/// Sorts like [`ObjectKey`]: no name holds a NUL.
+/// Namespace and name.
+fn sorted_by(object: &Object) -> (&str, &str) {
+    (object.key.namespace.as_deref().unwrap_or_default(), &object.key.name)
+}
+
 fn token_of(object: &Object) -> String {
-    format!("{}{TOKEN_SEPARATOR}{}", object.key.namespace.as_deref().unwrap_or_default(), object.key.name)
+    let (namespace, name) = sorted_by(object);
+    format!("{namespace}{TOKEN_SEPARATOR}{name}")
 }
 
 struct Selectors {

@@ -48,6 +48,7 @@ pub(super) fn get(resource: &Resource, key: &ObjectKey) -> Result<Request<Vec<u8
     request(Method::GET, &path(resource, key), query(), JSON, String::new())
 }
 
+/// The namespace was checked before it comes here.
 pub(super) fn list(resource: &Resource, wanted: &ListQuery) -> Result<Request<Vec<u8>>, Error> {
     let limit = (wanted.limit > 0).then(|| wanted.limit.to_string());
     let pairs = [

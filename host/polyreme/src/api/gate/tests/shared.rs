@@ -47,6 +47,17 @@ fn list_of_versions(versions: [u64; 2]) -> Say {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_namespace_that_leads_elsewhere_is_refused_before_anything_is_asked() {
+    let bench = Bench::new([]);
+    for source in [Source::Live, Source::Cache] {
+        let namespace = Some("kube-system/secrets?x=".to_owned());
+        let elsewhere = ListQuery { namespace, source, ..query("", None) };
+        assert_eq!(bench.api.list(maps(), elsewhere).await.unwrap_err().reason, Reason::BadRequest);
+    }
+    assert!(bench.asked().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_of_more_than_is_kept_is_live_and_indexes_are_applied_here() {
     let bench = Bench::new([list_of_versions([7, 8])]);
     share(&bench);
