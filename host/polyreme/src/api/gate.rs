@@ -12,7 +12,7 @@
 //! At the end of the window the guest is told that the outcome is open, and the task stays for
 //! [`LATE_MARGIN`]: what still comes goes into the caches. So an entry of
 //! [`ReconcileApi::outstanding`] ends with the answer, or when no attempt can have an effect any more
-//! that its preconditions do not stop. An apply of an object that the host knows to be absent, and a
+//! that its preconditions do not stop. An apply of another object that the host knows to be absent, and a
 //! create, have none: held up, they can land late.
 
 use std::sync::Arc;
@@ -73,6 +73,8 @@ pub(super) struct Known {
     pub object: Option<Arc<Object>>,
     /// Whether it must be, and stay, a child of the object under reconcile.
     pub children_only: bool,
+    /// Of the object under reconcile itself: the uid that it began with. It is not made again under its name.
+    pub own_uid: Option<Box<str>>,
 }
 
 /// What success means for the caches.
@@ -175,7 +177,10 @@ impl Gate {
         if self.write.verb == Verb::Create || !self.api.shared.safeguards.has(Safeguard::Pin) {
             return Pin::default();
         }
-        self.write.said.missing(self.write.known.object.as_deref())
+        let Known { object, own_uid, .. } = &self.write.known;
+        let own_uid = own_uid.as_deref().filter(|_| self.write.said.uid.is_none());
+        let pin = self.write.said.missing(object.as_deref());
+        Pin { uid: pin.uid.or_else(|| own_uid.map(str::to_owned)), ..pin }
     }
 
     /// Prepares another attempt after one that was not carried out, or says what the guest is told.
@@ -208,8 +213,12 @@ impl Gate {
         let window = self.api.permit.write_window().ok_or_else(not_owner)?;
         let fresh = match timeout(window, self.api.fetch(kind, key, Source::Live)).await {
             Err(_) => return Err(conflict),
-            // To an apply, an object that is gone is one to make.
-            Ok(Err(Error { reason: Reason::NotFound, .. })) if self.write.request.makes() => None,
+            // To an apply, an object that is gone is one to make, unless it is the one under reconcile.
+            Ok(Err(Error { reason: Reason::NotFound, .. }))
+                if self.write.request.makes() && self.write.known.own_uid.is_none() =>
+            {
+                None
+            }
             Ok(fresh) => Some(fresh?),
         };
         if let Some(fresh) = &fresh {

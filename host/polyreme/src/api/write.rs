@@ -29,8 +29,9 @@ impl ReconcileApi {
         let said = payload.said()?;
         check_form(verb, &draft, &said, &options)?;
         self.check_manager(verb, &options)?;
-        let part =
-            draft::part(options.subresource.as_deref(), verb != Verb::Create && draft.finalizers_only)?;
+        // A create and an update say all that the object is to be.
+        let says_part = !matches!(verb, Verb::Create | Verb::Update);
+        let part = draft::part(options.subresource.as_deref(), says_part && draft.finalizers_only)?;
         let known = self.known(&draft.kind, &draft.key, verb, part, Some(&draft)).await?;
         let apply = self.apply_to_remember(verb, &draft, &payload, &options);
         if let (Some(current), Some((id, text))) = (&known.object, &apply)
@@ -140,7 +141,7 @@ impl ReconcileApi {
             let reconciled = self.uid.as_deref().filter(|_| self.is_self(kind, key));
             return match (object, reconciled) {
                 (Some(now), Some(uid)) if *now.uid != *uid => Err(gate::replaced(kind, key, uid, &now.uid)),
-                (object, _) => Ok(Known { object, children_only }),
+                (object, own_uid) => Ok(Known { object, children_only, own_uid: own_uid.map(Box::from) }),
             };
         }
         self.check_draft_of_child(function, kind, key, draft)?;
@@ -148,14 +149,14 @@ impl ReconcileApi {
             Ok(existing) => existing,
             // Only these make it; of anything else nobody knows whose it would be.
             Err(Error { reason: Reason::NotFound, .. }) if matches!(verb, Verb::Create | Verb::Apply) => {
-                return Ok(Known { object: None, children_only });
+                return Ok(Known { object: None, children_only, own_uid: None });
             }
             Err(other) => return Err(other),
         };
         if !self.is_child(&existing) {
             return Err(self.not_a_child(function, kind, key));
         }
-        Ok(Known { object: Some(existing), children_only })
+        Ok(Known { object: Some(existing), children_only, own_uid: None })
     }
 
     fn check_draft_of_child(

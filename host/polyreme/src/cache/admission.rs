@@ -211,6 +211,12 @@ impl Cache {
         change.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
     }
 
+    /// A write took an object out of what this cache selects; the watch will say that it is gone.
+    pub(super) fn deselect(&self, written: &Object) {
+        let change = self.state.write().deselect(written);
+        change.iter().for_each(|change| self.dispatch(change, Priority::NORMAL));
+    }
+
     /// Removes what is no longer wanted, and returns the keys; tells no queue.
     pub fn evict(&self) -> Vec<ObjectKey> {
         let keys: Vec<_> = self.state.read().objects().map(|object| object.key.clone()).collect();

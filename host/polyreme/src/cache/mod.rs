@@ -202,6 +202,8 @@ impl Cache {
     fn observe_write(&self, object: Object) {
         if self.selector.matches(|key| object.label(key)) {
             self.observe(object, Source::Write);
+        } else {
+            self.deselect(&object);
         }
     }
 }
@@ -313,6 +315,18 @@ pub(crate) mod tests {
         caches.observe_write(&Kind::new("v1", "Pod"), &pod(r#"{"app":"web"}"#, 1));
         let sizes = [&all, &web, &db].map(|cache| cache.size().0);
         assert_eq!(sizes, [1, 1, 0]);
+    }
+
+    #[test]
+    fn a_write_takes_an_object_out_of_the_caches_that_select_it_no_more() {
+        let caches = Caches::default();
+        let web = cache(&caches, "app=web");
+        let kind = Kind::new("v1", "Pod");
+        caches.observe_write(&kind, &pod(r#"{"app":"web"}"#, 7));
+        caches.observe_write(&kind, &pod(r#"{"app":"db"}"#, 6));
+        assert_eq!(web.all().len(), 1, "an answer that comes late");
+        caches.observe_write(&kind, &pod(r#"{"app":"db"}"#, 8));
+        assert!(web.all().is_empty());
     }
 
     #[test]

@@ -274,6 +274,14 @@ impl State {
         self.remove(key)
     }
 
+    /// Removes an object that a write took out of what is selected, unless what is known is newer than the
+    /// write.
+    pub fn deselect(&mut self, written: &Object) -> Option<Change> {
+        let known = &self.objects.get(&written.key)?.object;
+        let is_older = known.uid == written.uid && !written.resource_version.at_most(&known.resource_version);
+        if is_older { self.remove(&written.key) } else { None }
+    }
+
     /// Keeps an index over a field from now on. Idempotent.
     pub fn add_index(&mut self, path: &FieldPath) {
         if self.by_field.contains_key(path) {

@@ -184,6 +184,29 @@ async fn an_apply_makes_what_was_deleted_and_a_patch_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_apply_does_not_make_the_object_under_reconcile_again() {
+    let refusals = [status(409, "Conflict"), status(404, "NotFound")];
+    let bench = Bench::new(refusals).knowing("u", 7).of_the_map("u");
+    assert_eq!(apply(&bench).await.unwrap_err().reason, Reason::NotFound);
+
+    // The watch told of the deletion first.
+    let bench = Bench::new([status(409, "Conflict")]).of_the_map("u");
+    assert_eq!(apply(&bench).await.unwrap_err().reason, Reason::Conflict);
+    assert_eq!(bench.asked()[0].body()["metadata"]["uid"], "u");
+}
+
+/// The right to one's own finalizers is none to say that there is nothing else.
+#[tokio::test(start_paused = true)]
+async fn an_update_of_finalizers_only_would_be_the_whole_object() {
+    let bench = Bench::for_children([]);
+    let metadata =
+        json!({"name": "w", "namespace": "ns", "resourceVersion": "7", "finalizers": ["h.example/x"]});
+    let object = json!({"apiVersion": "h/v1", "kind": "Website", "metadata": metadata}).to_string();
+    assert_eq!(bench.api.update(object, options()).await.unwrap_err().reason, Reason::NotGranted);
+    assert!(bench.asked().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_child_that_was_given_away_is_not_written() {
     let mut foreign = map("u", 9);
     foreign["metadata"]["ownerReferences"] = json!([]);

@@ -193,6 +193,14 @@ impl Bench {
         self
     }
 
+    /// Reconciles the ConfigMap itself.
+    pub(super) fn of_the_map(mut self, uid: &str) -> Self {
+        self.api.kind = kind();
+        self.api.key = ObjectKey::new(Some("ns"), "a");
+        self.api.uid = Some(uid.into());
+        self
+    }
+
     /// What the cache holds: the version.
     pub(super) fn cached(&self) -> Option<String> {
         let object = self.maps.get(&ObjectKey::new(Some("ns"), "a"));
