@@ -20,13 +20,20 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use polyreme_runtime::Events;
 use polyreme_runtime::wit::events::Severity;
 use polyreme_runtime::wit::types::ObjectRef;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::explain;
 use crate::metrics::ModuleMetrics;
 
 /// Events waiting to be published; at some 500 a second, two seconds of them.
 const QUEUE_LENGTH: usize = 1024;
+
+/// Of those at most from one controller, so that one that emits without end leaves room for the others.
+const QUEUE_OF_ONE: usize = QUEUE_LENGTH / 4;
+
+/// Longest part of the name of what an event is about, in bytes: that of a DNS subdomain, and of a group and a
+/// version.
+const MAX_ABOUT_BYTES: usize = 320;
 
 /// Limits of `events.k8s.io/v1` (`pkg/apis/core/validation/events.go`), in bytes.
 const MAX_NOTE_BYTES: usize = 1024;
@@ -49,6 +56,8 @@ struct Emitted {
     controller: Arc<str>,
     regarding: ObjectReference,
     event: Event,
+    /// Of a guest's: its place among those of its controller.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl std::fmt::Debug for EventSink {
@@ -76,7 +85,8 @@ impl EventSink {
         note: String,
     ) {
         let event = event(severity, reason, "", note);
-        if self.sender.try_send(Emitted { controller: Arc::from(reporter), regarding, event }).is_err() {
+        let emitted = Emitted { controller: Arc::from(reporter), regarding, event, _place: None };
+        if self.sender.try_send(emitted).is_err() {
             tracing::warn!(reason, "failed to publish an event: too many wait");
         }
     }
@@ -84,7 +94,8 @@ impl EventSink {
     /// What the guest of one controller emits into.
     #[must_use]
     pub fn controller(&self, name: &str, uids: UidLookup, metrics: ModuleMetrics) -> ControllerEvents {
-        ControllerEvents { sink: self.clone(), controller: Arc::from(name), uids, metrics }
+        let places = Arc::new(Semaphore::new(QUEUE_OF_ONE));
+        ControllerEvents { sink: self.clone(), controller: Arc::from(name), uids, metrics, places }
     }
 }
 
@@ -95,6 +106,7 @@ pub struct ControllerEvents {
     controller: Arc<str>,
     uids: UidLookup,
     metrics: ModuleMetrics,
+    places: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for ControllerEvents {
@@ -105,14 +117,22 @@ impl std::fmt::Debug for ControllerEvents {
 
 impl Events for ControllerEvents {
     fn emit(&self, regarding: ObjectRef, severity: Severity, reason: String, action: String, note: String) {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok().filter(|_| could_be(&regarding));
+        let Some(place) = place else { return self.metrics.event_dropped() };
         let event = event(severity, &reason, &action, note);
         let uid = (self.uids)(&regarding);
         let regarding = reference(regarding, uid);
-        let emitted = Emitted { controller: Arc::clone(&self.controller), regarding, event };
-        if self.sink.sender.try_send(emitted).is_err() {
+        let controller = Arc::clone(&self.controller);
+        if self.sink.sender.try_send(Emitted { controller, regarding, event, _place: Some(place) }).is_err() {
             self.metrics.event_dropped();
         }
     }
+}
+
+/// Whether there can be such an object.
+fn could_be(object: &ObjectRef) -> bool {
+    let parts = [&object.api_version, &object.kind, &object.name];
+    parts.into_iter().chain(&object.namespace).all(|part| part.len() <= MAX_ABOUT_BYTES)
 }
 
 fn reference(object: ObjectRef, uid: Option<String>) -> ObjectReference {
@@ -301,16 +321,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn events_beyond_the_channel_are_dropped_and_counted() {
+    async fn events_beyond_the_share_of_a_controller_are_dropped_and_counted() {
         let (client, _requests) = client(200);
         let (sink, _publisher) = EventSink::new(client);
         let metrics = Metrics::new();
         let uids: UidLookup = Arc::new(|_| None);
         let events = sink.controller("website", uids, metrics.module("website"));
-        for _ in 0..QUEUE_LENGTH + 3 {
+        for _ in 0..QUEUE_OF_ONE + 2 {
             events.emit(site(), Severity::Normal, "Ready".into(), String::new(), String::new());
         }
+        let nothing = ObjectRef { name: "x".repeat(MAX_ABOUT_BYTES + 1), ..site() };
+        events.emit(nothing, Severity::Normal, "Ready".into(), String::new(), String::new());
+        let other = sink.controller("other", Arc::new(|_| None), metrics.module("other"));
+        other.emit(site(), Severity::Normal, "Ready".into(), String::new(), String::new());
         let text = metrics.encode(Format::Prometheus);
         assert!(text.contains("polyreme_events_dropped_total{controller=\"website\"} 3\n"), "{text}");
+        assert!(!text.contains("polyreme_events_dropped_total{controller=\"other\"} 1"), "{text}");
     }
 }

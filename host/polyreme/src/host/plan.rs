@@ -11,6 +11,10 @@ use crate::route::Role;
 
 /// Kinds that one module may watch: each costs a connection to the API server.
 const MAX_WATCHES: usize = 64;
+/// Indexes of one module: each is looked up in every object that arrives.
+const MAX_INDEXES: usize = 64;
+/// Longest version in bytes; it goes into the member Lease beside those of all other modules.
+const MAX_VERSION_BYTES: usize = 128;
 
 /// What is watched for one controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +55,13 @@ impl Plan {
     /// All that is wrong with it, at once.
     pub fn new(controller: &str, manifest: &Manifest) -> Result<Self, ManifestError> {
         let mut faults = name_faults(&manifest.name);
+        let (version, indexed) = (manifest.version.len(), manifest.indexes.len());
+        if version > MAX_VERSION_BYTES {
+            faults.push(format!("version has {version} bytes, at most {MAX_VERSION_BYTES} are kept"));
+        }
+        if indexed > MAX_INDEXES {
+            faults.push(format!("indexes names {indexed} fields, at most {MAX_INDEXES} are indexed"));
+        }
         let mut collect = |result: Result<Watch, String>| result.map_err(|fault| faults.push(fault)).ok();
         let primary = collect(watch("primary", &manifest.primary, &manifest.label_selector, Role::Primary));
         let owned = manifest.owns.iter().map(|kind| watch("owns", kind, "", Role::Owned));
@@ -176,6 +187,20 @@ mod tests {
             plan.indexes.iter().map(FieldPath::as_str).collect::<Vec<_>>(),
             ["spec.size", "spec.theme"]
         );
+    }
+
+    #[test]
+    fn what_grows_with_a_manifest_has_bounds() {
+        let large = Manifest {
+            version: "1".repeat(MAX_VERSION_BYTES + 1),
+            indexes: (0..=MAX_INDEXES).map(|at| format!("spec.f{at}")).collect(),
+            owns: (0..MAX_WATCHES).map(|at| kind("v1", &format!("Kind{at}"))).collect(),
+            ..manifest()
+        };
+        let text = Plan::new("site", &large).unwrap_err().to_string();
+        for part in ["version has 129 bytes", "indexes names 65 fields", "owns and watches name 65 kinds"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
     }
 
     #[test]

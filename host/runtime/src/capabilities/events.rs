@@ -22,7 +22,9 @@ impl Host for Call {
         action: String,
         note: String,
     ) {
-        let payload = reason.len() + action.len() + note.len();
+        let ObjectRef { api_version, kind, namespace, name } = &regarding;
+        let about = [api_version, kind, name].into_iter().chain(namespace);
+        let payload = [&reason, &action, &note].into_iter().chain(about).map(String::len).sum();
         if self.admit("events.emit", payload).is_ok() {
             self.session.events.emit(regarding, severity, reason, action, note);
         }
