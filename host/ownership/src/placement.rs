@@ -80,6 +80,8 @@ pub fn place_leader(slots: SlotCount, weights: &Weights, current: &[Option<Membe
     let stays = current.first().cloned().flatten();
     let may_lead = stays.as_ref().is_none_or(|member| weights.contains_key(member));
     let leader = stays.filter(|_| may_lead).or_else(|| preferences(weights)(SlotId(0)));
+    // Those of weight 0 are on no hash ring, and lead when nobody else can.
+    let leader = leader.or_else(|| weights.keys().next().cloned());
     let Some(leader) = leader else { return Vec::new() };
     let keeps = |slot: SlotId| current.get(slot.index()).cloned().flatten().filter(|_| !may_lead);
     slots.all().map(|slot| keeps(slot).unwrap_or_else(|| leader.clone())).collect()
@@ -347,6 +349,17 @@ mod tests {
         assert!(owners.iter().all(|owner| owner.as_str() == "host-1"));
         let owners = level(SlotCount::DEFAULT, &weights(&[(0, 0)]), &[]);
         assert_eq!(owners.len(), 1_024);
+    }
+
+    #[test]
+    fn a_standby_of_weight_zero_leads_when_nobody_else_can() {
+        let slots = SlotCount::new(64).unwrap();
+        let first = place_leader(slots, &weights(&[(0, 100), (1, 0)]), &[]);
+        assert!(first.iter().all(|owner| owner.as_str() == "host-0"));
+        let alone = weights(&[(1, 0), (2, 0)]);
+        let next = place_leader(slots, &alone, &stays(&first, &alone));
+        assert_eq!(next.len(), 64);
+        assert!(next.iter().all(|owner| owner.as_str() == "host-1"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A name from `--identity`, else from the downward API, else from the machine. It only has to tell
 //! people which process is meant: every incarnation adds a suffix of its own to it, so two hosts of one
-//! name are still two members.
+//! name are still two members. Only to an external sharder (strategy `label`) a name is a shard.
 
 use std::env;
 

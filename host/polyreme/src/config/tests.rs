@@ -385,8 +385,13 @@ fn what_a_strategy_has_no_use_for_is_an_error() {
         let text = message(&owned(fields));
         assert!(text.contains(expected), "{fields}: {text}");
     }
-    let of_its_own = with("ring: heavy") + "ownership: { strategy: ordinal, ordinal: { replicas: 3 } }\n";
-    assert!(message(&of_its_own).starts_with("conf/polyreme.yaml:6:9: ring has no meaning"));
+    for strategy in ["ordinal, ordinal: { replicas: 3 }", "label"] {
+        let of_its_own = with("ring: heavy") + &format!("ownership: {{ strategy: {strategy} }}\n");
+        assert!(
+            message(&of_its_own).starts_with("conf/polyreme.yaml:6:9: ring has no meaning"),
+            "{strategy}"
+        );
+    }
 }
 
 #[test]

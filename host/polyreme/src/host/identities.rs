@@ -46,7 +46,7 @@ impl Identities {
         }
         let value = HeaderValue::from_str(&user).map_err(|error| refused(error.to_string()))?;
         cluster.headers.push((IMPERSONATE_USER, value));
-        cluster.default_retry = false;
+        super::tame(&mut cluster);
         let url = cluster.cluster_url.to_string();
         let authority = cluster.cluster_url.authority().map_or_else(|| url.clone(), ToString::to_string);
         let builder = ClientBuilder::try_from(cluster)

@@ -64,6 +64,9 @@ const SPARE_INSTANCES: u32 = 16;
 /// Instances alive at once at least, so that controllers can be added while the host runs. A place that was
 /// never used costs address space only.
 const MIN_INSTANCES: u32 = 512;
+/// How long a connection with a request under way may say nothing: longer than a watch lives (290 s), which
+/// may have nothing to say.
+const SILENCE: Duration = Duration::from_secs(300);
 /// How old the cache size metrics may be: less than a usual scrape interval.
 const CACHE_METRICS_EVERY: Duration = Duration::from_secs(5);
 
@@ -156,10 +159,19 @@ pub fn client(transport: ClientBuilder<Transport>, authority: String, metrics: &
     builder.with_layer(&metrics.client_layer(authority)).build()
 }
 
+/// What every connection of a host is like, whoever it acts as. Reads are tried again by [`retry`], and a
+/// connection from which nothing comes any more is given up: a machine that died without a word would hold up
+/// its lists for good.
+fn tame(cluster: &mut kube::Config) {
+    cluster.default_retry = false;
+    cluster.read_timeout = Some(SILENCE);
+    cluster.reset_reader_on_write = true;
+}
+
 async fn connect(mut cluster: kube::Config, metrics: &Metrics) -> anyhow::Result<Client> {
     let url = cluster.cluster_url.to_string();
     let host = cluster.cluster_url.authority().map_or_else(|| url.clone(), ToString::to_string);
-    cluster.default_retry = false;
+    tame(&mut cluster);
     let builder =
         ClientBuilder::try_from(cluster).map_err(|failure| explain::client_error(&failure, &url))?;
     let client = self::client(builder, host, metrics);

@@ -36,11 +36,14 @@ impl Checker {
         }
     }
 
-    /// A controller's ring of its own; there are none where nothing is shared by a ring.
+    /// A controller's ring of its own; there are none where nothing is shared by a ring, nor where a host has one
+    /// Lease whatever the ring, which two of them would take from each other.
     pub(super) fn controllers_rings(&mut self, strategy: &Strategy, controllers: &[Spanned<RawController>]) {
         for ring in controllers.iter().filter_map(|controller| controller.value.ring.as_ref()) {
-            if matches!(strategy, Strategy::Ordinal(_)) {
-                self.useless("ring", ring.referenced, "ordinal");
+            match strategy {
+                Strategy::Ordinal(_) => self.useless("ring", ring.referenced, "ordinal"),
+                Strategy::Label => self.useless("ring", ring.referenced, "label"),
+                Strategy::Sharded | Strategy::Leader => (),
             }
         }
     }
