@@ -17,6 +17,10 @@ use std::sync::Arc;
 use crate::field_path::FieldPath;
 use crate::object::{Identity, Object, ObjectKey, ResourceVersion};
 
+/// Objects that this host deleted and the watch was not seen to report gone. Without one of them a late event may
+/// show it until the next one does not.
+const MAX_DELETED: usize = 16_384;
+
 /// What a call changed. `old` and `new` are never both absent.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -270,6 +274,10 @@ impl State {
         if self.objects.get(key).is_some_and(|slot| *slot.object.uid != *uid) {
             return None;
         }
+        // Of most the watch tells soon; of what it told before, and of what it never shows, it does not.
+        if self.deleted.len() >= MAX_DELETED {
+            self.deleted.clear();
+        }
         self.deleted.insert(key.clone(), uid.into());
         self.remove(key)
     }
@@ -485,6 +493,15 @@ mod tests {
         for name in ["confirmed", "listed", "later"] {
             assert!(version(&state, name).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn what_the_watch_never_tells_of_is_not_remembered_for_good() {
+        let mut state = State::default();
+        for at in 0..=MAX_DELETED {
+            state.forget_deleted(&ObjectKey::new(None, &format!("a-{at}")), "u");
+        }
+        assert_eq!(state.deleted.len(), 1);
     }
 
     #[test]

@@ -298,9 +298,15 @@ impl Host {
             let mut tick = tokio::time::interval(CACHE_METRICS_EVERY);
             loop {
                 tick.tick().await;
+                // Several of a kind, each with a selector, are one to whoever looks at the memory.
+                let mut sizes: BTreeMap<Kind, (usize, usize)> = BTreeMap::new();
                 for cache in caches.all() {
                     let (objects, bytes) = cache.size();
-                    metrics.cache(&cache.id.kind.api_version, &cache.id.kind.kind).set(objects, bytes);
+                    let sum = sizes.entry(cache.id.kind.clone()).or_default();
+                    *sum = (sum.0 + objects, sum.1 + bytes);
+                }
+                for (kind, (objects, bytes)) in sizes {
+                    metrics.cache(&kind.api_version, &kind.kind).set(objects, bytes);
                 }
             }
         });
