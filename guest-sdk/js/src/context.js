@@ -5,6 +5,7 @@
  * writes; `ctx.live` asks the API server. Writes that change nothing are not sent. Every method is
  * synchronous, and none waits for other objects.
  */
+import * as given from "./arguments.js";
 import { apiError, NotFoundError, Refusal } from "./errors.js";
 import { Response } from "./http.js";
 import { parse, stringify } from "./json.js";
@@ -16,6 +17,8 @@ import { toUtf8 } from "./utf8.js";
 const PAGE_SIZE = 500;
 /** The `action` of events that name none. */
 const ACTION = "Reconcile";
+const SEVERITIES = ["normal", "warning"];
+const LEVELS = ["trace", "debug", "info", "warn", "error"];
 
 const NO_OPTIONS = Object.freeze({
   subresource: null,
@@ -77,7 +80,7 @@ export class Context {
 
   /** Reads an object, in the namespace of the object under reconcile unless another is named. */
   get(kind, name, namespace = this.object.namespace) {
-    const target = ref(kind, namespace, name);
+    const target = given.reference(ref(kind, namespace, name));
     return parse(
       ask("get", target, () => this.#host.get(target, this.#live)),
       target.name,
@@ -90,14 +93,23 @@ export class Context {
   }
 
   /** All objects that a query selects, of all namespaces unless one is named; follows pages. */
-  list(kind, { namespace = null, labels = "", fields = "", pageSize = PAGE_SIZE } = {}) {
-    const query = { namespace, labelSelector: labels, fieldSelector: fields, limit: pageSize, continue: null };
+  list(kind, query) {
+    const { namespace, labels = "", fields = "", pageSize = PAGE_SIZE } = given.present(query);
+    // A reference to nothing in particular.
+    const every = given.reference(ref(kind, namespace, "list"));
+    const wanted = {
+      namespace: namespace === undefined ? null : given.name("namespace", namespace),
+      labelSelector: given.name("labels", labels),
+      fieldSelector: given.name("fields", fields),
+      limit: given.amount("pageSize", pageSize),
+      continue: null,
+    };
     const objects = [];
     do {
-      const page = ask("list", { kind: kind.kind, name: "list" }, () => this.#host.list(kind, query, this.#live));
-      objects.push(...page.items.map((item) => parse(item, `${kind.kind} list`)));
-      query.continue = page.continue || null;
-    } while (query.continue !== null);
+      const page = asking("list", `${every.kind} list`, () => this.#host.list(kind, wanted, this.#live));
+      objects.push(...page.items.map((item) => parse(item, `${every.kind} list`)));
+      wanted.continue = page.continue || null;
+    } while (wanted.continue !== null);
     return objects;
   }
 
@@ -137,9 +149,9 @@ export class Context {
    * the patch it is a ConflictError when the object has changed since.
    */
   mergePatch(obj, patch, options) {
-    const target = refOf(obj);
+    const target = given.reference(refOf(obj));
     const text = stringify(patch, display(target));
-    const how = options ? { ...NO_OPTIONS, ...options } : NO_OPTIONS;
+    const how = given.writeOptions(options, NO_OPTIONS);
     return written(ask("patch", target, () => this.#host.mergePatch(target, text, how)));
   }
 
@@ -156,7 +168,8 @@ export class Context {
 
   /** Deletes exactly this incarnation of an object; false when it was gone already. */
   delete(obj) {
-    return this.#delete(refOf(obj), obj.metadata?.uid ?? null);
+    const uid = obj.metadata?.uid ?? null;
+    return this.#delete(refOf(obj), uid === null ? null : given.name("metadata.uid", uid));
   }
 
   /** Deletes whatever object has this name; false when there is none. */
@@ -184,37 +197,37 @@ export class Context {
 
   /** An event on the object under reconcile, as `kubectl describe` shows it. `reason` is CamelCase. */
   event(severity, reason, note) {
-    this.#host.emit(this.object, severity, reason, ACTION, String(note));
+    this.#emit(this.object, severity, reason, note);
   }
 
   /** An event on another object. */
   eventOn(obj, severity, reason, note) {
-    this.#host.emit(refOf(obj), severity, reason, ACTION, String(note));
+    this.#emit(given.reference(refOf(obj)), severity, reason, note);
   }
 
   /** A log line with fields: `ctx.log("info", "scaled", { replicas: 3 })`. `console` works as well. */
   log(level, message, fields = {}) {
-    if (this.#host.logEnabled(level)) this.#host.log(level, String(message), pairs(fields));
+    if (this.logEnabled(level)) this.#host.log(level, given.text(message), given.pairs(fields));
   }
 
   /** Whether anybody reads logs of this level. */
   logEnabled(level) {
-    return this.#host.logEnabled(level);
+    return this.#host.logEnabled(given.oneOf("level", LEVELS, level));
   }
 
   /** Adds to the counter `polyreme_module_<name>`. Labels must have few values: there is a quota. */
   count(name, value = 1, labels = {}) {
-    this.#host.addCounter(name, value, pairs(labels));
+    this.#host.addCounter(...sample(name, value, labels));
   }
 
   /** Sets the gauge `polyreme_module_<name>`. */
   gauge(name, value, labels = {}) {
-    this.#host.setGauge(name, value, pairs(labels));
+    this.#host.setGauge(...sample(name, value, labels));
   }
 
   /** Adds an observation to the histogram `polyreme_module_<name>`. */
   observe(name, value, labels = {}) {
-    this.#host.observe(name, value, pairs(labels));
+    this.#host.observe(...sample(name, value, labels));
   }
 
   /**
@@ -227,17 +240,23 @@ export class Context {
    * twice, but a server may act on one whose time is over: give what must happen only once a key made of what does
    * not change, such as the object's uid. (`idempotencyKey` changes with every generation.)
    */
-  http(method, url, { headers = {}, body = null, json, timeoutMs = null } = {}) {
+  http(method, url, options) {
+    const { headers, body = null, timeoutMs = null } = given.present(options);
+    const json = options?.json;
+    const request = {
+      method: given.name("method", method),
+      url: given.name("url", url),
+      headers: given.pairs(headers).map(([name, value]) => ({ name, value })),
+      body,
+      timeoutMs: timeoutMs === null ? null : given.milliseconds("timeoutMs", timeoutMs),
+    };
     // A query may hold secrets.
-    const place = url.split("?", 1)[0];
-    const sent = Object.entries(headers).map(([name, value]) => ({ name, value: String(value) }));
-    let content = body;
+    const place = request.url.split("?", 1)[0];
     if (json !== undefined) {
-      content = stringify(json, place);
-      sent.push({ name: "content-type", value: "application/json" });
+      request.body = stringify(json, place);
+      request.headers.push({ name: "content-type", value: "application/json" });
     }
-    if (typeof content === "string") content = toUtf8(content);
-    const request = { method, url, headers: sent, body: content, timeoutMs };
+    request.body = bytes(request.body);
     const answer = asking(method, place, () => this.#host.send(request));
     const received = answer.headers.map(({ name, value }) => [name, value]);
     return new Response(answer.status, answer.body, received, `${method} ${place}`);
@@ -260,7 +279,7 @@ export class Context {
 
   /** Random bytes; not for keys, since they are recorded. */
   randomBytes(length) {
-    return this.#host.randomBytes(length);
+    return this.#host.randomBytes(given.amount("length", length));
   }
 
   /** A random bigint of 64 bits. */
@@ -271,11 +290,17 @@ export class Context {
   #write(verb, obj, options, defaults) {
     const target = refOf(obj);
     const text = stringify(obj, display(target));
-    const how = options ? { ...defaults, ...options } : defaults;
+    const how = given.writeOptions(options, defaults);
     return written(ask(verb, target, () => this.#host[verb](text, how)));
   }
 
-  #delete(target, uid) {
+  #emit(target, severity, reason, note) {
+    const word = given.oneOf("severity", SEVERITIES, severity);
+    this.#host.emit(target, word, given.name("reason", reason), ACTION, given.text(note));
+  }
+
+  #delete(whose, uid) {
+    const target = given.reference(whose);
     return unlessMissing(false, () => {
       ask("delete", target, () => this.#host.delete(target, uid));
       return true;
@@ -315,6 +340,12 @@ function written(raw) {
   return raw.object ? { ...raw, object: parse(raw.object, "the written object") } : raw;
 }
 
-function pairs(fields) {
-  return Object.entries(fields).map(([key, value]) => [key, String(value)]);
+function sample(name, value, labels) {
+  return [given.name("name", name), given.finite(`the value of ${name}`, value), given.pairs(labels)];
+}
+
+function bytes(body) {
+  if (typeof body === "string") return toUtf8(body);
+  if (body === null || body instanceof Uint8Array) return body;
+  throw given.mistake("body", body, "must be a string or a Uint8Array");
 }

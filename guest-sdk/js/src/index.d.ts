@@ -82,11 +82,11 @@ export interface Query {
   /** All namespaces when absent. */
   namespace?: string | null;
   /** A label selector: `app=website,tier!=test`. */
-  labels?: string;
+  labels?: string | null;
   /** `metadata.name=x`, what the kind's server supports, and, from the cache, every declared index. */
-  fields?: string;
+  fields?: string | null;
   /** Objects per request of a list; 500 when absent. */
-  pageSize?: number;
+  pageSize?: number | null;
 }
 
 export type Severity = "normal" | "warning";
@@ -96,7 +96,7 @@ export type Labels = Record<string, string | number | boolean>;
 
 export interface HttpOptions {
   /** All but `host`, `content-length` and what concerns the connection. */
-  headers?: Record<string, string>;
+  headers?: Record<string, string | number> | null;
   body?: string | Uint8Array | null;
   /** Encoded as the body, with the header that says so. */
   json?: unknown;
@@ -124,7 +124,10 @@ export class Response {
   json<T = any>(): T;
 }
 
-/** The world of one reconcile. Every method is synchronous. */
+/**
+ * The world of one reconcile. Every method is synchronous. An argument that cannot be meant (a severity that does not
+ * exist, a name that is no string, NaN) is a TypeError that names it.
+ */
 export class Context {
   private constructor();
   /** The name of this controller, which is also its field manager. */
@@ -177,12 +180,12 @@ export class Context {
   /** An event on another object. */
   eventOn(obj: KubeObject, severity: Severity, reason: string, note: unknown): void;
   /** A log line with fields; `console` works as well. */
-  log(level: Level, message: unknown, fields?: Record<string, unknown>): void;
+  log(level: Level, message: unknown, fields?: Record<string, unknown> | null): void;
   logEnabled(level: Level): boolean;
   /** Adds to the counter `polyreme_module_<name>`. */
-  count(name: string, value?: number, labels?: Labels): void;
-  gauge(name: string, value: number, labels?: Labels): void;
-  observe(name: string, value: number, labels?: Labels): void;
+  count(name: string, value?: number | bigint, labels?: Labels | null): void;
+  gauge(name: string, value: number | bigint, labels?: Labels | null): void;
+  observe(name: string, value: number | bigint, labels?: Labels | null): void;
 
   /** Sends a request to a server outside of Kubernetes. @throws {ApiError} when there is no response. */
   http(method: string, url: string, options?: HttpOptions): Response;

@@ -1,8 +1,20 @@
-/** Text to bytes and back: a component has neither TextEncoder nor TextDecoder. */
+/** Text to bytes and back: a component has neither TextEncoder nor TextDecoder. And text that can become bytes. */
 
 const REPLACEMENT = 0xfffd;
 /** Code points that are made into text at once: a call has room for that many arguments. */
 const AT_ONCE = 4096;
+
+/** Read by code points, whole pairs are none of these. */
+const HALVES = /[\ud800-\udfff]/gu;
+
+/**
+ * A text without halves of surrogate pairs, such as `slice` leaves: each becomes U+FFFD. The contract's texts are
+ * UTF-8, which cannot hold one, so that it would end the instance.
+ */
+export const whole =
+  typeof String.prototype.toWellFormed === "function"
+    ? (text) => text.toWellFormed()
+    : (text) => text.replace(HALVES, "\ufffd");
 
 /** The bytes of a text. Half of a surrogate pair becomes U+FFFD. */
 export function toUtf8(text) {

@@ -253,3 +253,83 @@ test("an unexpected status or body is tried again", () => {
   cluster.server = () => new Response(200, new TextEncoder().encode("[1,"));
   assert.throws(() => cluster.reconcile("shop/page"), Retry);
 });
+
+/** The message of the TypeError that a call throws, which must reach nobody. */
+function mistaken(call) {
+  let message;
+  const cluster = fake(call, { asks: [CONFIG_MAPS] });
+  assert.throws(() => cluster.reconcile("shop/page"), (error) => {
+    assert(error instanceof TypeError, String(error));
+    message = error.message;
+    return true;
+  });
+  assert.deepEqual([cluster.takeEvents(), cluster.takeLogs(), cluster.takeSamples(), writes(cluster)], [[], [], [], []]);
+  return message;
+}
+
+test("what cannot be meant is an error that names the argument and its value", () => {
+  const mistakes = [
+    [(ctx) => ctx.event("Warning", "X", "n"), 'severity must be one of normal, warning, not "Warning"'],
+    [(ctx) => ctx.event("warning", undefined, "n"), "reason must be a string, not undefined"],
+    [(ctx, site) => ctx.eventOn({ ...site, kind: 3 }, "normal", "X", "n"), "kind must be a string, not 3"],
+    [(ctx) => ctx.log("warning", "m"), 'level must be one of trace, debug, info, warn, error, not "warning"'],
+    [(ctx) => ctx.logEnabled(20), "level must be one of trace, debug, info, warn, error, not 20"],
+    [(ctx) => ctx.getOpt(kinds.ConfigMap, undefined), "name must be a string, not undefined"],
+    [(ctx) => ctx.get(kinds.ConfigMap, "c", 5n), "namespace must be a string, not 5n"],
+    [(ctx) => ctx.get({ kind: "ConfigMap" }, "c"), "apiVersion must be a string, not undefined"],
+    [(ctx) => ctx.deleteNamed(kinds.ConfigMap, ["c"]), "name must be a string, not an array"],
+    [(ctx) => ctx.list(kinds.ConfigMap, { labels: { a: "b" } }), "labels must be a string, not an object (Object)"],
+    [(ctx) => ctx.list(kinds.ConfigMap, { pageSize: -1 }), /^pageSize must be a whole number from 0 to 4294967295, not -1$/],
+    [(ctx, site) => ctx.apply(child(site, kinds.ConfigMap, "c"), { fieldManager: 3 }), "fieldManager must be a string, not 3"],
+    [(ctx) => ctx.count(undefined), "name must be a string, not undefined"],
+    [(ctx) => ctx.gauge("g", undefined), "the value of g must be a finite number, not undefined"],
+    [(ctx) => ctx.observe("g", NaN), "the value of g must be a finite number, not NaN"],
+    [(ctx) => ctx.http("GET"), "url must be a string, not undefined"],
+    [(ctx) => ctx.http("GET", "https://a.test/", { timeoutMs: -1 }), /^timeoutMs must be a number of milliseconds, .*, not -1$/],
+    [(ctx) => ctx.http("PUT", "https://a.test/", { body: {} }), "body must be a string or a Uint8Array, not an object (Object)"],
+    [(ctx) => ctx.randomBytes(1.5), /^length must be a whole number .*, not 1.5$/],
+  ];
+  for (const [call, words] of mistakes) {
+    if (words instanceof RegExp) assert.match(mistaken(call), words);
+    else assert.equal(mistaken(call), words);
+  }
+});
+
+test("options that are undefined or null are absent", () => {
+  const nothing = { subresource: undefined, fieldManager: null, force: undefined, dryRun: null, wantObject: undefined };
+  const seen = [];
+  const cluster = fake(
+    (ctx, site) => {
+      seen.push(ctx.apply(child(site, kinds.ConfigMap, "c"), nothing).object);
+      const query = { namespace: undefined, labels: null, fields: null, pageSize: null };
+      seen.push(ctx.list(kinds.ConfigMap, query).length, ctx.list(kinds.ConfigMap, null).length);
+      seen.push(ctx.http("GET", "https://a.test/", { headers: null, body: undefined, timeoutMs: null }).status);
+    },
+    { asks: [CONFIG_MAPS] },
+  );
+  cluster.server = () => new Response(204);
+  cluster.reconcile("shop/page");
+  assert.deepEqual(seen, [null, 1, 1, 204]);
+  const [{ body, timeoutMs, headers }] = cluster.takeRequests();
+  assert.deepEqual([body, timeoutMs, headers], [null, null, []]);
+});
+
+test("texts are made of any value", () => {
+  const cluster = fake((ctx) => {
+    ctx.event("warning", "Failed", new RangeError("no port"));
+    ctx.log("warn", 3, { port: 80, none: undefined });
+    ctx.log("warn", "no fields", null);
+    ctx.count("answers_total", 2n, { code: 404 });
+    ctx.http("GET", "https://a.test/", { headers: { "x-number": 1 }, timeoutMs: 1.5 });
+  });
+  cluster.server = () => new Response(200);
+  cluster.reconcile("shop/page");
+  assert.deepEqual(cluster.takeEvents().map(String), ["Warning Failed: RangeError: no port"]);
+  assert.deepEqual(cluster.takeLogs(), [
+    { level: "warn", message: "3", fields: { port: "80", none: "undefined" } },
+    { level: "warn", message: "no fields", fields: {} },
+  ]);
+  assert.deepEqual(cluster.takeSamples(), [{ name: "answers_total", value: 2, labels: { code: "404" } }]);
+  const [{ headers, timeoutMs }] = cluster.takeRequests();
+  assert.deepEqual([headers, timeoutMs], [[{ name: "x-number", value: "1" }], 2]);
+});

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, Callable, Iterator, Literal, Mapping, Sequence, TypeVar, overload
 
-from . import merge
+from . import arguments, merge
 from .codec import decode, encode, known
 from .errors import DecodeError, NotFoundError, Refusal, SettingsError, api_error
 from .host import Host, HttpRequest, ListQuery, ObjectRef, RawWritten, Request, WriteOptions
@@ -30,6 +30,7 @@ _ACTION = "Reconcile"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Severity = Literal["normal", "warning"]
+_SEVERITIES = ("normal", "warning")
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Context:
 
         :raises NotFoundError: when there is none; :meth:`get_opt` returns ``None`` instead.
         """
-        target = kind.ref(namespace or self.object.namespace, name)
+        target = self._named(kind, name, namespace)
         return parse(_ask("get", target, lambda: self._host.get(target, self._live)), target)
 
     def get_opt(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
@@ -134,7 +135,14 @@ class Context:
         ``fields`` selects by ``metadata.name=x``, what the kind's server supports, and, from the cache, every
         field that the controller ``indexes``.
         """
-        return list(self._items(kind, ListQuery(namespace, labels, fields, page_size, None)))
+        query = ListQuery(
+            arguments.name_or_none("namespace", namespace),
+            arguments.name("labels", labels or ""),
+            arguments.name("fields", fields or ""),
+            arguments.amount("page_size", page_size),
+            None,
+        )
+        return list(self._items(kind, query))
 
     # Writing
 
@@ -172,8 +180,8 @@ class Context:
         """Changes the fields that ``patch`` names (JSON merge patch; ``None`` removes). With
         ``metadata.resourceVersion`` in the patch it is a conflict when the object has changed since.
         """
-        target = obj if isinstance(obj, ObjectRef) else obj.ref
-        text, how = dump(patch, target), WriteOptions(**options)
+        target = arguments.reference(obj if isinstance(obj, ObjectRef) else obj.ref)
+        text, how = dump(patch, target), arguments.write_options(options)
         return _written(_ask("patch", target, lambda: self._host.merge_patch(target, text, how)), target)
 
     def patch_status(self, obj: Object, status: Any) -> bool:
@@ -191,11 +199,11 @@ class Context:
         """Deletes exactly this incarnation of an object, its children in the background. Returns false when
         it was gone already.
         """
-        return self._delete(obj.ref, obj.uid or None)
+        return self._delete(arguments.reference(obj.ref), arguments.name_or_none("metadata.uid", obj.uid or None))
 
     def delete_named(self, kind: Kind, name: str, namespace: str | None = None) -> bool:
         """Deletes whatever object has this name. Returns false when there is none."""
-        return self._delete(kind.ref(namespace or self.object.namespace, name), None)
+        return self._delete(self._named(kind, name, namespace), None)
 
     # Clean-up before an object goes. Children with owner references need none of this.
 
@@ -221,31 +229,34 @@ class Context:
 
     # Telling people and dashboards. Logs go through `logging`.
 
-    def event(self, severity: Severity, reason: str, note: str) -> None:
+    def event(self, severity: Severity, reason: str, note: Any) -> None:
         """An event on the object under reconcile, as ``kubectl describe`` shows it. ``reason`` is CamelCase;
-        the host cuts ``note`` at 1 KiB and counts repeated events.
+        ``note`` is a text, or anything that has one, such as an exception. The host cuts it at 1 KiB and counts
+        repeated events.
         """
-        self._host.emit(self.object, severity, reason, _ACTION, note)
+        self._emit(self.object, severity, reason, note)
 
-    def event_on(self, obj: Object, severity: Severity, reason: str, note: str) -> None:
+    def event_on(self, obj: Object, severity: Severity, reason: str, note: Any) -> None:
         """An event on another object."""
-        self._host.emit(obj.ref, severity, reason, _ACTION, note)
+        self._emit(arguments.reference(obj.ref), severity, reason, note)
 
     def log_enabled(self, level: int) -> bool:
         """Whether anybody reads logs of this level of ``logging``: lets a program skip building a message."""
         return self._host.log_enabled(level_of(level))
 
-    def count(self, name: str, value: float = 1, **labels: str) -> None:
+    # Name and value are positional only, so that labels may be called so.
+
+    def count(self, name: str, value: float = 1, /, **labels: Any) -> None:
         """Adds to the counter ``polyreme_module_<name>``. Labels must have few values: there is a quota."""
-        self._host.add_counter(name, float(value), list(labels.items()))
+        self._host.add_counter(*_sample(name, value, labels))
 
-    def gauge(self, name: str, value: float, **labels: str) -> None:
+    def gauge(self, name: str, value: float, /, **labels: Any) -> None:
         """Sets the gauge ``polyreme_module_<name>``."""
-        self._host.set_gauge(name, float(value), list(labels.items()))
+        self._host.set_gauge(*_sample(name, value, labels))
 
-    def observe(self, name: str, value: float, **labels: str) -> None:
+    def observe(self, name: str, value: float, /, **labels: Any) -> None:
         """Adds an observation to the histogram ``polyreme_module_<name>``."""
-        self._host.observe(name, float(value), list(labels.items()))
+        self._host.observe(*_sample(name, value, labels))
 
     # Servers outside of Kubernetes.
 
@@ -254,7 +265,7 @@ class Context:
         method: str,
         url: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, Any] | None = None,
         body: bytes | str | None = None,
         json: Any = None,
         timeout: float | None = None,
@@ -270,15 +281,15 @@ class Context:
 
         :raises ApiError: when there is no response; a subclass for each reason.
         """
+        method, url = arguments.name("method", method), arguments.name("url", url)
         # A query may hold secrets.
         place = url.split("?", 1)[0]
-        sent = list((headers or {}).items())
+        sent = arguments.pairs(headers or {})
         if json is not None:
             body = dump(encode(json), place)
             sent.append(("content-type", "application/json"))
-        content = body.encode() if isinstance(body, str) else body
-        millis = None if timeout is None else round(timeout * 1000)
-        request = HttpRequest(method, url, sent, content, millis)
+        millis = None if timeout is None else arguments.milliseconds("timeout", timeout)
+        request = HttpRequest(method, url, sent, _bytes(body), millis)
         answer = _ask(method, place, lambda: self._host.send(request))
         return Response(answer.status, bytes(answer.body), answer.headers, f"{method} {place}")
 
@@ -311,13 +322,24 @@ class Context:
 
     def random_bytes(self, length: int) -> bytes:
         """Random bytes; not for keys, since they are recorded."""
-        return self._host.random_bytes(length)
+        return self._host.random_bytes(arguments.amount("length", length))
 
     def random_number(self) -> int:
         """A random number of 64 bits."""
         return self._host.random_number()
 
     # Helpers
+
+    def _named(self, kind: Kind, name: str, namespace: str | None) -> ObjectRef:
+        place = namespace or self.object.namespace
+        # Every read comes by here, and what names an object is ASCII: no more than a look.
+        if isinstance(name, str) and name.isascii() and (place is None or (isinstance(place, str) and place.isascii())):
+            return kind.ref(place, name)
+        return arguments.reference(kind.ref(place, name))
+
+    def _emit(self, target: ObjectRef, severity: str, reason: str, note: Any) -> None:
+        word = arguments.one_of("severity", _SEVERITIES, severity)
+        self._host.emit(target, word, arguments.name("reason", reason), _ACTION, arguments.text(note))
 
     def _items(self, kind: Kind, query: ListQuery) -> Iterator[Object]:
         whole = f"{kind.kind} list"
@@ -337,7 +359,7 @@ class Context:
         options: Mapping[str, Any],
     ) -> Written:
         target = Object(obj).ref
-        text, how = dump(obj, target), WriteOptions(**options)
+        text, how = dump(obj, target), arguments.write_options(options)
         return _written(_ask(verb, target, lambda: write(text, how)), target)
 
     def _delete(self, target: ObjectRef, uid: str | None) -> bool:
@@ -358,6 +380,21 @@ def _ask(verb: str, target: object, call: Callable[[], T]) -> T:
         return call()
     except Refusal as refusal:
         raise api_error(verb, str(target), refusal) from None
+
+
+def _sample(name: str, value: float, labels: Mapping[str, object]) -> tuple[str, float, list[tuple[str, str]]]:
+    named = arguments.name("name", name)
+    return named, arguments.finite(f"the value of {named}", value), arguments.pairs(labels)
+
+
+def _bytes(body: Any) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    if isinstance(body, str):
+        return arguments.whole(body).encode()
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)
+    raise TypeError(f"body must be bytes or a str, not {body!r:.80}")
 
 
 def _written(raw: RawWritten, target: ObjectRef) -> Written:

@@ -262,5 +262,63 @@ class Reports(unittest.TestCase):
                 cluster.reconcile("shop/page")
 
 
+class Arguments(unittest.TestCase):
+    """What the contract has no type for never reaches the host."""
+
+    def mistake(self, kind, call):
+        cluster = fake(lambda ctx, site: call(ctx, site), asks=[Permission(kinds.CONFIG_MAP, ["get", "list"])])
+        with self.assertRaises(kind) as raised:
+            cluster.reconcile("shop/page")
+        reached = [cluster.take_events(), cluster.take_samples(), cluster.take_writes(), cluster.take_requests()]
+        self.assertEqual(reached, [[], [], [], []])
+        return str(raised.exception)
+
+    def test_what_cannot_be_meant_is_an_error_that_names_the_argument_and_its_value(self):
+        get, options = "https://a.test/", {"field_manager": 3}
+        for kind, call, words in (
+            (ValueError, lambda ctx, site: ctx.event("Warning", "X", "n"), "severity must be one of normal, warning, not 'Warning'"),
+            (TypeError, lambda ctx, site: ctx.event("warning", None, "n"), "reason must be a str, not None"),
+            (TypeError, lambda ctx, site: ctx.get_opt(kinds.CONFIG_MAP, None), "name must be a str, not None"),
+            (TypeError, lambda ctx, site: ctx.get(kinds.CONFIG_MAP, "c", 5), "namespace must be a str, not 5"),
+            (TypeError, lambda ctx, site: ctx.delete_named(kinds.CONFIG_MAP, ["c"]), "name must be a str, not ['c']"),
+            (TypeError, lambda ctx, site: ctx.list(kinds.CONFIG_MAP, labels={"a": "b"}), "labels must be a str, not {'a': 'b'}"),
+            (ValueError, lambda ctx, site: ctx.list(kinds.CONFIG_MAP, page_size=-1), "page_size must be from 0 to 4294967295, not -1"),
+            (TypeError, lambda ctx, site: ctx.apply(site.child(kinds.CONFIG_MAP, "c"), **options), "field_manager must be a str, not 3"),
+            (TypeError, lambda ctx, site: ctx.count(None), "name must be a str, not None"),
+            (TypeError, lambda ctx, site: ctx.gauge("g", None), "the value of g must be a number, not None"),
+            (ValueError, lambda ctx, site: ctx.observe("g", float("nan")), "the value of g must be a finite number, not nan"),
+            (TypeError, lambda ctx, site: ctx.http("GET", None), "url must be a str, not None"),
+            (TypeError, lambda ctx, site: ctx.http("PUT", get, body={}), "body must be bytes or a str, not {}"),
+            (ValueError, lambda ctx, site: ctx.http("GET", get, timeout=-1), "timeout must be a number of seconds, not negative, not -1"),
+            (ValueError, lambda ctx, site: ctx.random_bytes(-1), "length must be from 0 to 4294967295, not -1"),
+        ):
+            self.assertEqual(self.mistake(kind, call), words)
+
+    def test_an_event_on_an_object_without_a_proper_name_is_refused(self):
+        def reconcile(ctx, site):
+            site.metadata["name"] = 3
+            ctx.event_on(site, "normal", "X", "n")
+
+        self.assertEqual(self.mistake(TypeError, reconcile), "name must be a str, not 3")
+
+    def test_texts_are_made_of_any_value_and_labels_may_have_any_name(self):
+        def reconcile(ctx, site):
+            ctx.event("warning", "Failed", ValueError("no port"))
+            ctx.count("answers_total", code=404, name="n", value=True)
+            ctx.gauge("level", 2, value="v")
+            ctx.http("PUT", "https://a.test/", headers={"x-number": 1}, body=bytearray(b"x"), timeout=0.0015)
+            self.assertFalse(ctx.apply(site.child(kinds.CONFIG_MAP, "c"), want_object=None).object)
+
+        cluster = fake(reconcile)
+        cluster.server = lambda request: polyreme.Response(200)
+        cluster.reconcile("shop/page")
+        self.assertEqual(cluster.take_events(), ["Warning Failed: no port"])
+        labels = {"code": "404", "name": "n", "value": "True"}
+        samples = [Sample("answers_total", 1.0, labels), Sample("level", 2.0, {"value": "v"})]
+        self.assertEqual(cluster.take_samples(), samples)
+        (request,) = cluster.take_requests()
+        self.assertEqual((request.headers, request.body, request.timeout_ms), ([("x-number", "1")], b"x", 2))
+
+
 if __name__ == "__main__":
     unittest.main()
