@@ -1,4 +1,5 @@
 /** A controller: what it says about itself, and the function that makes one object right. */
+import * as given from "./arguments.js";
 import { Context } from "./context.js";
 import { ApiError, PolyremeError, chain } from "./errors.js";
 import { parse, stringify } from "./json.js";
@@ -108,9 +109,9 @@ export function answer(controller, host, request) {
 function failure(error, host) {
   const expected = error instanceof PolyremeError;
   const level = expected ? "debug" : "error";
-  if ((!expected || error instanceof ApiError) && host.logEnabled(level)) host.log(level, stackOf(error), []);
+  if ((!expected || error instanceof ApiError) && host.logEnabled(level)) host.log(level, given.text(stackOf(error)), []);
   const text = expected || !(error instanceof Error) ? chain(error) : `${error.name}: ${chain(error)}`;
-  return { terminal: expected && error.terminal, message: text };
+  return { terminal: expected && error.terminal, message: given.text(text) };
 }
 
 /** The message and the stack, with those of its causes. QuickJS keeps the message out of the stack. */

@@ -26,7 +26,7 @@ export class Response {
   /** The response, when its status is 2xx; a Retry otherwise. */
   success() {
     if (this.ok) return this;
-    throw new Retry(`${this.asked} answered ${this.status}: ${this.text().slice(0, SHOWN)}`);
+    throw new Retry(`${this.asked} answered ${this.status}: ${beginning(this.text())}`);
   }
 
   /** The first header of a name, in whatever case, or null. */
@@ -48,4 +48,9 @@ export class Response {
       throw new Retry(error.message);
     }
   }
+}
+
+/** Cut between characters: a character takes at most two places of a string. */
+function beginning(text) {
+  return Array.from(text.slice(0, 2 * SHOWN)).slice(0, SHOWN).join("");
 }

@@ -14,6 +14,8 @@ import clock from "polyreme:controller/clock@0.1.0";
 import log from "polyreme:controller/log@0.1.0";
 import random from "polyreme:controller/random@0.1.0";
 
+import { whole } from "./utf8.js";
+
 const NativeDate = Date;
 const nativeRandom = Math.random;
 const nativeNow = performance.now.bind(performance);
@@ -76,7 +78,7 @@ function print(level, values) {
 }
 
 function format(values) {
-  return values.map(show).join(" ");
+  return whole(values.map(show).join(" "));
 }
 
 function show(value) {

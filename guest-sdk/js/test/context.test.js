@@ -250,6 +250,8 @@ test("an unexpected status or body is tried again", () => {
   const cluster = fake((ctx) => ctx.http("GET", "https://cloud.test/").success().json());
   cluster.server = () => new Response(500, new TextEncoder().encode("oops"));
   assert.throws(() => cluster.reconcile("shop/page"), /GET https:\/\/cloud.test\/ answered 500: oops/);
+  cluster.server = () => new Response(500, new TextEncoder().encode("x" + "🚣".repeat(300)));
+  assert.throws(() => cluster.reconcile("shop/page"), ({ message }) => message.endsWith(`answered 500: x${"🚣".repeat(199)}`));
   cluster.server = () => new Response(200, new TextEncoder().encode("[1,"));
   assert.throws(() => cluster.reconcile("shop/page"), Retry);
 });
@@ -332,4 +334,25 @@ test("texts are made of any value", () => {
   assert.deepEqual(cluster.takeSamples(), [{ name: "answers_total", value: 2, labels: { code: "404" } }]);
   const [{ headers, timeoutMs }] = cluster.takeRequests();
   assert.deepEqual([headers, timeoutMs], [[{ name: "x-number", value: "1" }], 2]);
+});
+
+test("half a surrogate pair reaches the host as a whole character", () => {
+  const half = "a\ud83d";
+  const cluster = fake((ctx) => {
+    ctx.event("warning", half, half);
+    ctx.log("info", half, { [half]: half });
+    ctx.count(half, 1, { [half]: half });
+    ctx.getOpt(kinds.ConfigMap, half, half);
+    ctx.list(kinds.ConfigMap, { labels: "" });
+    ctx.http("POST", `https://a.test/${half}`, { headers: { [half]: half }, body: half });
+  }, { asks: [CONFIG_MAPS] });
+  cluster.server = () => new Response(200);
+  cluster.reconcile("shop/page");
+  const [[event], [line], [sample], [request]] = [cluster.takeEvents(), cluster.takeLogs(), cluster.takeSamples(), cluster.takeRequests()];
+  const whole = "a\ufffd";
+  assert.deepEqual([event.reason, event.note], [whole, whole]);
+  assert.deepEqual(line, { level: "info", message: whole, fields: { [whole]: whole } });
+  assert.deepEqual(sample, { name: whole, value: 1, labels: { [whole]: whole } });
+  assert.deepEqual([request.url, request.headers], [`https://a.test/${whole}`, [{ name: whole, value: whole }]]);
+  assert.equal(new TextDecoder().decode(request.body), whole);
 });

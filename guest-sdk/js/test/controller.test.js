@@ -45,6 +45,13 @@ test("what is thrown need not be an error, and what is expected is not logged", 
   assert.deepEqual(outcome(thrower(new Retry("later"))).lines, []);
 });
 
+test("half a surrogate pair does not reach the host", () => {
+  assert.equal(outcome(thrower(new Terminal("a\ud83d"))).failure.message, "a\ufffd");
+  const { failure, lines } = outcome(thrower(new Error("a\ud83d")));
+  assert.equal(failure.message, "Error: a\ufffd");
+  assert.match(lines[0][1], /^Error: a\ufffd\n/);
+});
+
 test("what cannot be an answer says what can", () => {
   assert.match(outcome(async () => {}).failure.message, /is async: every call of the context is synchronous/);
   assert.match(outcome(() => 3).failure.message, /requeueAfter\(milliseconds\)/);

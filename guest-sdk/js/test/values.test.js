@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { FormatError, isTrue, parse, setCondition, stringify } from "@polyreme/sdk";
-import { fromUtf8, toUtf8 } from "../src/utf8.js";
+import { fromUtf8, toUtf8, whole } from "../src/utf8.js";
 import { difference, patch } from "../src/merge.js";
 import { apply } from "../src/testing/apply.js";
 
@@ -84,4 +84,11 @@ test("bytes become the text that a TextDecoder makes of them, and text its bytes
     assert.equal(fromUtf8(given), new TextDecoder("utf-8", { ignoreBOM: true }).decode(given), String(bytes));
   }
   assert.deepEqual(toUtf8("\ud800"), new TextEncoder().encode("\ufffd"));
+});
+
+test("halves of surrogate pairs are replaced, and whole ones stay", () => {
+  assert.equal(whole("grüße 🚣"), "grüße 🚣");
+  assert.equal(whole("\ude00a\ud83d"), "\ufffda\ufffd");
+  // JSON has escapes for them.
+  assert.equal(stringify({ "a\ud83d": "\ud83d", big: 2n ** 60n }), `{"a\\ud83d":"\\ud83d","big":${2n ** 60n}}`);
 });

@@ -35,6 +35,7 @@ _PRELOADED = (
     "encodings.ascii",
     "encodings.idna",
     "encodings.latin_1",
+    "encodings.utf_16",
     "fractions",
     "hashlib",
     "ipaddress",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Callable, Literal, Optional, Sequence, Union
 
+from .arguments import whole
 from .context import Context
 from .errors import ApiError, Error, chain
 from .host import Host, ObjectRef, Request
@@ -179,7 +180,7 @@ def _failure(error: BaseException) -> Failure:
     if level is not None and _LOG.isEnabledFor(level):
         lines = "".join(traceback.format_exception(type(error), error, _outside(error.__traceback__)))
         _LOG.log(level, "%s", lines.rstrip())
-    return Failure(terminal, text)
+    return Failure(terminal, whole(text))
 
 
 def _outside(trace: TracebackType | None) -> TracebackType | None:

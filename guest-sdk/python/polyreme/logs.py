@@ -10,6 +10,7 @@ import io
 import logging
 from typing import Callable
 
+from .arguments import text, whole
 from .host import Host, Pairs
 
 #: Below DEBUG, as in the contract.
@@ -35,7 +36,7 @@ class HostHandler(logging.Handler):
         level = level_of(record.levelno)
         # Nothing is formatted when nobody reads that level.
         if self._host.log_enabled(level):
-            self._host.log(level, self.format(record), _fields(record))
+            self._host.log(level, whole(self.format(record)), _fields(record))
 
 
 def level_of(number: int) -> str:
@@ -44,7 +45,7 @@ def level_of(number: int) -> str:
 
 
 def _fields(record: logging.LogRecord) -> Pairs:
-    return [(key, str(value)) for key, value in vars(record).items() if key not in _STANDARD]
+    return [(text(key), text(value)) for key, value in vars(record).items() if key not in _STANDARD]
 
 
 class LineWriter(io.TextIOBase):
@@ -59,7 +60,7 @@ class LineWriter(io.TextIOBase):
     def write(self, text: str) -> int:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._sink(line)
+            self._sink(whole(line))
         if len(self._rest) > _MAX_LINE:
             self.end()
         return len(text)
@@ -67,5 +68,5 @@ class LineWriter(io.TextIOBase):
     def end(self) -> None:
         """Writes a last line that had no end."""
         if self._rest:
-            self._sink(self._rest)
+            self._sink(whole(self._rest))
             self._rest = ""

@@ -178,9 +178,14 @@ def parse(text: str, target: object) -> Object:
 
 
 def dump(value: Any, target: object) -> str:
-    """JSON as compact as it can be; non-ASCII as it is. NaN and infinities do not exist in JSON."""
+    """JSON as compact as it can be; non-ASCII as it is. NaN and infinities do not exist in JSON, nor do halves of
+    surrogate pairs in its UTF-8.
+    """
     try:
-        return _ENCODER.encode(value)
+        text = _ENCODER.encode(value)
+        if not text.isascii():
+            text.encode()
+        return text
     except (TypeError, ValueError, RecursionError) as error:
         raise EncodeError(f"failed to encode {target}: {error}") from error
 

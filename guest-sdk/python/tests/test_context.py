@@ -319,6 +319,30 @@ class Arguments(unittest.TestCase):
         (request,) = cluster.take_requests()
         self.assertEqual((request.headers, request.body, request.timeout_ms), ([("x-number", "1")], b"x", 2))
 
+    def test_half_a_surrogate_pair_reaches_the_host_as_a_whole_character(self):
+        half, whole = "a\ud83d", "a\ufffd"
+
+        def reconcile(ctx, site):
+            ctx.event("warning", half, ValueError(half))
+            ctx.count(half, **{half: half})
+            LOG.info("%s", half, extra={half: half})
+            self.assertIsNone(ctx.get_opt(kinds.CONFIG_MAP, half, half))
+            ctx.http("POST", f"https://a.test/{half}", headers={half: half}, body=half)
+
+        cluster = fake(reconcile, asks=[Permission(kinds.CONFIG_MAP, ["get"])])
+        cluster.server = lambda request: polyreme.Response(200)
+        cluster.reconcile("shop/page")
+        (event,), (request,) = cluster.take_events(), cluster.take_requests()
+        self.assertEqual((event.reason, event.note), (whole, whole))
+        self.assertEqual(cluster.take_samples(), [Sample(whole, 1.0, {whole: whole})])
+        self.assertEqual(cluster.take_logs(), [LogLine("info", whole, {whole: whole})])
+        self.assertEqual((request.url, request.headers), (f"https://a.test/{whole}", [(whole, whole)]))
+        self.assertEqual(request.body, whole.encode())
+
+    def test_an_object_with_half_a_surrogate_pair_cannot_be_written(self):
+        with self.assertRaisesRegex(polyreme.EncodeError, "failed to encode ConfigMap shop/c: .*surrogates not allowed"):
+            fake(lambda ctx, site: ctx.apply(site.child(kinds.CONFIG_MAP, "c", data={"a": "\ud83d"}))).reconcile("shop/page")
+
 
 if __name__ == "__main__":
     unittest.main()

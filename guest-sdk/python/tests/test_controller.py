@@ -55,6 +55,11 @@ class Outcomes(unittest.TestCase):
         self.assertRegex(logs.output[0], r'File ".*test_controller.py", line \d+, in reconcile')
         self.assertNotIn("controller.run", logs.output[0])
 
+    def test_half_a_surrogate_pair_does_not_reach_the_host(self):
+        self.assertEqual(outcome(raiser(polyreme.Terminal("a\ud83d"))), Failure(True, "a\ufffd"))
+        with self.assertLogs("polyreme", logging.ERROR):
+            self.assertEqual(outcome(raiser(ValueError("a\ud83d"))), Failure(False, "ValueError: a\ufffd"))
+
     def test_even_an_exit_is_only_a_failure(self):
         with self.assertLogs("polyreme", logging.ERROR):
             self.assertEqual(outcome(raiser(SystemExit(3))), Failure(False, "SystemExit: 3"))

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from polyreme import DecodeError, EncodeError, decode, encode, is_true, merge, set_condition
+from polyreme.arguments import whole
 from polyreme.logs import LineWriter
 from polyreme.objects import Object, dump, parse
 from polyreme.testing.apply import apply
@@ -115,6 +116,19 @@ class Conditions(unittest.TestCase):
         self.assertEqual((second[1]["reason"], third[1]["observedGeneration"]), ("StillWaiting", 4))
         self.assertTrue(is_true(third, "Ready") and not is_true(second, "Ready"))
         self.assertEqual(set_condition(third, site, "Ready", True, "Up", "1 of 1", later), third)
+
+
+class Texts(unittest.TestCase):
+    def test_halves_of_surrogate_pairs_are_joined_or_replaced(self):
+        self.assertEqual(whole("grüße 🚣"), "grüße 🚣")
+        self.assertEqual(whole("\ude00ü\ud83d \ud83d\ude00"), "\ufffdü\ufffd 😀")
+
+    def test_half_a_surrogate_pair_is_printed_as_a_whole_character(self):
+        lines = []
+        writer = LineWriter(lines.append)
+        writer.write("a\ud83d\nb\ud83d")
+        writer.end()
+        self.assertEqual(lines, ["a\ufffd", "b\ufffd"])
 
 
 class Lines(unittest.TestCase):
