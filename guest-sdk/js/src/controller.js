@@ -38,9 +38,12 @@ export function defineController(definition) {
 /** Come back when something changes. The same as returning nothing. */
 export const DONE = Object.freeze({ requeueAfterMs: null });
 
-/** Come back after this many milliseconds at the latest; forgets earlier failures. */
+/**
+ * Come back after this many milliseconds at the latest; forgets earlier failures. A time that is negative, infinite or
+ * no number is a TypeError.
+ */
 export function requeueAfter(milliseconds) {
-  return Object.freeze({ requeueAfterMs: Math.max(0, Math.round(milliseconds)) });
+  return Object.freeze({ requeueAfterMs: given.milliseconds("requeueAfter", milliseconds) });
 }
 
 /** The controller owner reference of the object, followed upwards, leads to the primary. */
@@ -80,7 +83,7 @@ export function manifest(controller) {
       kinds: [kind.kind],
       verbs: [...verbs],
     })),
-    settingsSchema: settingsSchema === null ? null : stringify(settingsSchema, "the settings schema"),
+    settingsSchema: settingsSchema ? stringify(settingsSchema, "the settings schema") : null,
   };
 }
 
@@ -125,7 +128,8 @@ export function stackOf(error) {
 
 function action(outcome) {
   if (outcome === undefined || outcome === null) return DONE;
-  if (typeof outcome.requeueAfterMs === "number" || outcome === DONE) return outcome;
+  if (outcome === DONE) return DONE;
+  if (typeof outcome.requeueAfterMs === "number") return requeueAfter(outcome.requeueAfterMs);
   if (typeof outcome.then === "function") {
     outcome.then(undefined, () => {});
     throw new PolyremeError("reconcile is async: every call of the context is synchronous, take `async` away");

@@ -250,7 +250,7 @@ export function defineController<Primary extends KubeObject = KubeObject>(
 ): Controller<Primary>;
 /** Come back when something changes. The same as returning nothing. */
 export const DONE: Action;
-/** Come back after this many milliseconds at the latest. */
+/** Come back after this many milliseconds at the latest. @throws {TypeError} for a negative or infinite time or NaN. */
 export function requeueAfter(milliseconds: number): Action;
 /** The controller owner reference of the object leads to the primary. */
 export function byOwner(kind: Kind, options?: { labelSelector?: string }): Watch;
@@ -323,7 +323,7 @@ export function timestamp(now: Date): string;
 
 /** JSON without loss of digits: integers that a number cannot hold exactly become bigints. */
 export function parse(text: string, what?: string): any;
-/** The JSON text of a value, bigints included. */
+/** The JSON text of a value, bigints included. @throws {FormatError} for what JSON has not: undefined, NaN, infinities. */
 export function stringify(value: unknown, what?: string): string;
 
 export type Reason =

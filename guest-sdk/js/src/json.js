@@ -45,14 +45,32 @@ function isExact(value) {
   return true;
 }
 
-/** The JSON text of a value, bigints included. */
+/** The JSON text of a value, bigints included. What JSON has not, undefined, NaN and infinities, is a FormatError. */
 export function stringify(value, what = "a value") {
+  let text;
   try {
-    return JSON.stringify(value);
+    text = JSON.stringify(value);
   } catch (error) {
-    if (error instanceof TypeError && /bigint/i.test(error.message)) return withBigInts(value, what);
-    throw new FormatError(`failed to encode ${what}`, { cause: error });
+    if (!(error instanceof TypeError && /bigint/i.test(error.message))) throw unencoded(what, error);
+    text = withBigInts(value, what);
   }
+  if (text === undefined) throw unencoded(what, new TypeError(`${typeof value} is no JSON`));
+  // They are written as null, so only where there is one need anybody look.
+  const wrong = text.includes("null") ? nonFinite(value, "") : undefined;
+  if (wrong !== undefined) throw unencoded(what, new RangeError(wrong));
+  return text;
+}
+
+/** Where a number is none, and which. What writes itself, as a Date does, is left to do so. */
+function nonFinite(value, path) {
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : `${path || "the whole"}: ${value} is no JSON`;
+  if (typeof value !== "object" || value === null || typeof value.toJSON === "function") return undefined;
+  for (const [key, held] of Object.entries(value)) {
+    const place = Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key;
+    const wrong = nonFinite(held, place);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
 }
 
 function withBigInts(value, what) {
@@ -63,8 +81,12 @@ function withBigInts(value, what) {
   try {
     return JSON.stringify(value, mark).replace(MARKED, "$1");
   } catch (error) {
-    throw new FormatError(`failed to encode ${what}`, { cause: error });
+    throw unencoded(what, error);
   }
+}
+
+function unencoded(what, cause) {
+  return new FormatError(`failed to encode ${what}`, { cause });
 }
 
 function reviveBigInts(_, value) {

@@ -27,6 +27,15 @@ test("nothing is done, and a delay reaches the host in milliseconds", () => {
   assert.deepEqual(outcome(() => requeueAfter(250.4)).ok, { requeueAfterMs: 250 });
 });
 
+test("a delay that is none is an error that names it", () => {
+  for (const [delay, shown] of [[NaN, "NaN"], [Infinity, "Infinity"], [-1, "-1"], ["30", '"30"'], [undefined, "undefined"], [5n, "5n"]]) {
+    const words = `requeueAfter must be a number of milliseconds, neither negative nor infinite, not ${shown}`;
+    assert.throws(() => requeueAfter(delay), { name: "TypeError", message: words });
+  }
+  assert.match(outcome(() => ({ requeueAfterMs: NaN })).failure.message, /^TypeError: requeueAfter must be .* not NaN$/);
+  assert.deepEqual(outcome(() => ({ requeueAfterMs: 2.5 })).ok, { requeueAfterMs: 3 });
+});
+
 test("what was thrown decides whether to try again", () => {
   assert.deepEqual(outcome(thrower(new Retry("later"))).failure, { terminal: false, message: "later" });
   const terminal = new Terminal("spec.port", { cause: new RangeError("too large") });

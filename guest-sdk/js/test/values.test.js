@@ -92,3 +92,18 @@ test("halves of surrogate pairs are replaced, and whole ones stay", () => {
   // JSON has escapes for them.
   assert.equal(stringify({ "a\ud83d": "\ud83d", big: 2n ** 60n }), `{"a\\ud83d":"\\ud83d","big":${2n ** 60n}}`);
 });
+
+test("what JSON has not is refused with its place", () => {
+  const fails = (value, words) =>
+    assert.throws(() => stringify(value, "Site shop/page"), (error) => {
+      assert(error instanceof FormatError && error.terminal);
+      assert.equal(`${error.message}: ${error.cause.message}`, `failed to encode Site shop/page: ${words}`);
+      return true;
+    });
+  fails({ spec: { replicas: NaN } }, "spec.replicas: NaN is no JSON");
+  fails({ none: null, ports: [1, -Infinity] }, "ports[1]: -Infinity is no JSON");
+  fails({ big: 2n ** 60n, n: Infinity }, "n: Infinity is no JSON");
+  fails(NaN, "the whole: NaN is no JSON");
+  fails(undefined, "undefined is no JSON");
+  assert.equal(stringify({ none: null, absent: undefined, date: new Date(0) }), '{"none":null,"date":"1970-01-01T00:00:00.000Z"}');
+});

@@ -35,7 +35,6 @@ _PRELOADED = (
     "encodings.ascii",
     "encodings.idna",
     "encodings.latin_1",
-    "encodings.utf_16",
     "fractions",
     "hashlib",
     "ipaddress",

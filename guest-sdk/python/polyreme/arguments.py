@@ -66,19 +66,20 @@ def finite(what: str, value: Any) -> float:
 
 def amount(what: str, value: Any) -> int:
     """How many."""
-    if not isinstance(value, int):
-        raise TypeError(f"{what} must be an int, not {value!r:.80}")
-    if not 0 <= value <= _MAX_U32:
-        raise ValueError(f"{what} must be from 0 to {_MAX_U32}, not {value}")
-    return int(value)
+    return _whole_number(what, value, _MAX_U32)
+
+
+def whole_milliseconds(what: str, value: Any) -> int:
+    """A duration in milliseconds already."""
+    return _whole_number(what, value, _MAX_U64)
 
 
 def milliseconds(what: str, seconds: Any) -> int:
     """A duration in seconds, rounded to whole milliseconds."""
-    millis = round(finite(what, seconds) * 1000)
+    millis = finite(what, seconds) * 1000
     if not 0 <= millis <= _MAX_U64:
-        raise ValueError(f"{what} must be a number of seconds, not negative, not {seconds!r:.80}")
-    return millis
+        raise ValueError(f"{what} must be a number of seconds, neither negative nor too large, not {seconds!r:.80}")
+    return round(millis)
 
 
 def pairs(fields: Mapping[Any, object]) -> list[tuple[str, str]]:
@@ -102,3 +103,11 @@ def write_options(options: Mapping[str, Any]) -> WriteOptions:
         how.field_manager = name_or_none("field_manager", how.field_manager)
     how.force, how.dry_run, how.want_object = bool(how.force), bool(how.dry_run), bool(how.want_object)
     return how
+
+
+def _whole_number(what: str, value: Any, most: int) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{what} must be an int, not {value!r:.80}")
+    if not 0 <= value <= most:
+        raise ValueError(f"{what} must be from 0 to {most}, not {value}")
+    return int(value)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Callable, Literal, Optional, Sequence, Union
 
-from .arguments import whole
+from . import arguments
 from .context import Context
 from .errors import ApiError, Error, chain
 from .host import Host, ObjectRef, Request
@@ -24,6 +24,10 @@ class Action:
 
     #: Milliseconds after which to come back at the latest; ``None`` when something changes.
     requeue_after_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.requeue_after_ms is not None:
+            arguments.whole_milliseconds("requeue_after_ms", self.requeue_after_ms)
 
 
 #: Come back when something changes. The same as returning nothing.
@@ -180,7 +184,7 @@ def _failure(error: BaseException) -> Failure:
     if level is not None and _LOG.isEnabledFor(level):
         lines = "".join(traceback.format_exception(type(error), error, _outside(error.__traceback__)))
         _LOG.log(level, "%s", lines.rstrip())
-    return Failure(terminal, whole(text))
+    return Failure(terminal, arguments.whole(text))
 
 
 def _outside(trace: TracebackType | None) -> TracebackType | None:

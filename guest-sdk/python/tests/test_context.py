@@ -289,7 +289,7 @@ class Arguments(unittest.TestCase):
             (ValueError, lambda ctx, site: ctx.observe("g", float("nan")), "the value of g must be a finite number, not nan"),
             (TypeError, lambda ctx, site: ctx.http("GET", None), "url must be a str, not None"),
             (TypeError, lambda ctx, site: ctx.http("PUT", get, body={}), "body must be bytes or a str, not {}"),
-            (ValueError, lambda ctx, site: ctx.http("GET", get, timeout=-1), "timeout must be a number of seconds, not negative, not -1"),
+            (ValueError, lambda ctx, site: ctx.http("GET", get, timeout=-1), "timeout must be a number of seconds, neither negative nor too large, not -1"),
             (ValueError, lambda ctx, site: ctx.random_bytes(-1), "length must be from 0 to 4294967295, not -1"),
         ):
             self.assertEqual(self.mistake(kind, call), words)

@@ -35,6 +35,12 @@ class Outcomes(unittest.TestCase):
         self.assertEqual(outcome(lambda ctx, site: None), Action(None))
         self.assertEqual(outcome(lambda ctx, site: requeue_after(0.25)), Action(250))
 
+    def test_a_delay_that_is_none_is_an_error(self):
+        for delay in (float("nan"), float("inf"), 1e300, "30", None):
+            self.assertRaises((TypeError, ValueError, OverflowError), requeue_after, delay)
+        self.assertRaisesRegex(ValueError, "requeue_after_ms must be from 0 to .*, not -1", Action, -1)
+        self.assertEqual(requeue_after(-1), Action(0))
+
     def test_what_was_raised_decides_whether_to_try_again(self):
         self.assertEqual(outcome(raiser(polyreme.Retry("later"))), Failure(False, "later"))
         self.assertEqual(outcome(raiser(polyreme.Terminal("no port"))), Failure(True, "no port"))
