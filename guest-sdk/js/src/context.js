@@ -39,7 +39,10 @@ export class Context {
     this.#host = host;
     this.#request = request;
     this.#live = live;
-    /** The name of this controller, which is also its field manager. */
+    /**
+     * The name that this controller gives itself, for people and logs. Its field managers begin with its name in the
+     * host's configuration, which may be another.
+     */
     this.controller = controller;
   }
 

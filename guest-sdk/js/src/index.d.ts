@@ -130,7 +130,10 @@ export class Response {
  */
 export class Context {
   private constructor();
-  /** The name of this controller, which is also its field manager. */
+  /**
+   * The name that this controller gives itself, for people and logs. Its field managers begin with its name in the
+   * host's configuration, which may be another.
+   */
   readonly controller: string;
   /** The object under reconcile. */
   readonly object: ObjectRef;

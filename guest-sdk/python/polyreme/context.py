@@ -62,7 +62,8 @@ class Context:
 
     def __init__(self, host: Host, request: Request, controller: str, *, live: bool = False) -> None:
         self._host, self._request, self._live = host, request, live
-        #: The name of this controller, which is also its field manager.
+        #: The name that this controller gives itself, for people and logs. Its field managers begin with its name
+        #: in the host's configuration, which may be another.
         self.controller = controller
 
     @property

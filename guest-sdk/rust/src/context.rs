@@ -63,7 +63,8 @@ impl Context {
         self.request.current.as_deref()
     }
 
-    /// The name of this controller, which is also its field manager.
+    /// The name that this controller gives itself in its manifest, for people and logs. Its field managers begin with
+    /// its name in the host's configuration, which may be another.
     pub fn controller(&self) -> &str {
         self.controller.get_or_init(|| (self.manifest)().into_name())
     }
