@@ -238,8 +238,8 @@ export class Context {
    * host grants servers and methods (`http` of the controller), else it is a NotGrantedError; there is an ApiError
    * for each reason why there is no response. Whatever the status, a response is returned: see `success()`.
    *
-   * `json` is encoded as the body, with the header that says so; `body` is text or a Uint8Array. `timeoutMs` is at
-   * most `limits.httpTimeout` of the configuration, which is also the default. The host never sends a request
+   * `json` is encoded as the body, with the header that says so unless `headers` have a Content-Type; `body` is text or
+   * a Uint8Array. `timeoutMs` is at most `limits.httpTimeout` of the configuration, which is also the default. The host never sends a request
    * twice, but a server may act on one whose time is over: give what must happen only once a key made of what does
    * not change, such as the object's uid. (`idempotencyKey` changes with every generation.)
    */
@@ -257,7 +257,8 @@ export class Context {
     const place = request.url.split("?", 1)[0];
     if (json !== undefined) {
       request.body = stringify(json, place);
-      request.headers.push({ name: "content-type", value: "application/json" });
+      const typed = request.headers.some(({ name }) => name.toLowerCase() === "content-type");
+      if (!typed) request.headers.push({ name: "content-type", value: "application/json" });
     }
     request.body = bytes(request.body);
     const answer = asking(method, place, () => this.#host.send(request));

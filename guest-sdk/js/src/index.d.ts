@@ -98,7 +98,7 @@ export interface HttpOptions {
   /** All but `host`, `content-length` and what concerns the connection. */
   headers?: Record<string, string | number> | null;
   body?: string | Uint8Array | null;
-  /** Encoded as the body, with the header that says so. */
+  /** Encoded as the body, with the header that says so unless `headers` have a Content-Type. */
   json?: unknown;
   /** At most `limits.httpTimeout` of the configuration, which is also the default. */
   timeoutMs?: number | null;

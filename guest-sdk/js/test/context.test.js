@@ -236,6 +236,14 @@ test("a request reaches the server and its response comes back", () => {
   assert.deepEqual(request.headers.map(({ name }) => name), ["idempotency-key", "content-type"]);
 });
 
+test("a content type of one's own is the only one", () => {
+  const headers = { "Content-Type": "application/merge-patch+json" };
+  const cluster = fake((ctx) => ctx.http("PATCH", "https://cloud.test/", { headers, json: {} }));
+  cluster.server = () => new Response(200);
+  cluster.reconcile("shop/page");
+  assert.deepEqual(cluster.takeRequests()[0].headers, [{ name: "Content-Type", value: "application/merge-patch+json" }]);
+});
+
 test("why there is no response is an error of its own", () => {
   const cluster = fake((ctx) => ctx.http("GET", "https://cloud.test/?token=secret"));
   const refused = (error) => error instanceof NotGrantedError && error.terminal && !error.message.includes("secret");

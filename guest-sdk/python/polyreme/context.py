@@ -274,11 +274,11 @@ class Context:
         """Sends a request to a server outside of Kubernetes and waits for the whole response. The configuration of
         the host grants servers and methods (``http`` of the controller).
 
-        ``json`` is encoded as the body, with the header that says so. ``timeout`` is in seconds: at most
-        ``limits.httpTimeout`` of the configuration, which is also the default. Whatever the status, a response is
-        returned: see :meth:`Response.success`. The host never sends a request twice, but a server may act on one
-        whose time is over: give what must happen only once a key made of what does not change, such as the
-        object's uid. (:attr:`idempotency_key` changes with every generation.)
+        ``json`` is encoded as the body, with the header that says so unless ``headers`` have a Content-Type.
+        ``timeout`` is in seconds: at most ``limits.httpTimeout`` of the configuration, which is also the default.
+        Whatever the status, a response is returned: see :meth:`Response.success`. The host never sends a request
+        twice, but a server may act on one whose time is over: give what must happen only once a key made of what
+        does not change, such as the object's uid. (:attr:`idempotency_key` changes with every generation.)
 
         :raises ApiError: when there is no response; a subclass for each reason.
         """
@@ -288,7 +288,8 @@ class Context:
         sent = arguments.pairs(headers or {})
         if json is not None:
             body = dump(encode(json), place)
-            sent.append(("content-type", "application/json"))
+            if not any(key.lower() == "content-type" for key, _ in sent):
+                sent.append(("content-type", "application/json"))
         millis = None if timeout is None else arguments.milliseconds("timeout", timeout)
         request = HttpRequest(method, url, sent, _bytes(body), millis)
         answer = _ask(method, place, lambda: self._host.send(request))

@@ -228,6 +228,13 @@ class Reports(unittest.TestCase):
         self.assertEqual((request.method, request.timeout_ms, request.body), ("POST", 1500, b'{"size":3}'))
         self.assertEqual([name for name, _ in request.headers], ["idempotency-key", "content-type"])
 
+    def test_a_content_type_of_ones_own_is_the_only_one(self):
+        headers = {"Content-Type": "application/merge-patch+json"}
+        cluster = fake(lambda ctx, site: ctx.http("PATCH", "https://cloud.test/", headers=headers, json={}))
+        cluster.server = lambda request: polyreme.Response(200)
+        cluster.reconcile("shop/page")
+        self.assertEqual(cluster.take_requests()[0].headers, list(headers.items()))
+
     def test_why_there_is_no_response_is_an_exception_of_its_own(self):
         cluster = fake(lambda ctx, site: ctx.http("GET", "https://cloud.test/?token=secret"))
         with self.assertRaises(polyreme.NotGrantedError) as refused:

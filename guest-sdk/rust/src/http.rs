@@ -73,9 +73,13 @@ impl HttpRequest {
         Self::new("DELETE", url)
     }
 
-    /// Adds a header. Those that concern the connection, `host` and `content-length` are the host's.
+    /// Adds a header. Those that concern the connection, `host` and `content-length` are the host's. There is one
+    /// `content-type`: another takes the place of the first, and of that of [`HttpRequest::json`].
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        if name.eq_ignore_ascii_case(CONTENT_TYPE) {
+            self.raw.headers.retain(|header| !header.name.eq_ignore_ascii_case(CONTENT_TYPE));
+        }
         self.raw.headers.push(Header { name: name.to_owned(), value: value.into() });
         self
     }
@@ -87,14 +91,16 @@ impl HttpRequest {
         self
     }
 
-    /// A body of JSON, and the header that says so.
+    /// A body of JSON, and the header that says so unless there is another `content-type`.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn json(self, body: &impl Serialize) -> Result<Self, Error> {
         let encoded = serde_json::to_vec(body);
         let encoded = encoded.map_err(|source| Error::Encode { object: self.place(), source })?;
-        Ok(self.header("content-type", "application/json").body(encoded))
+        let typed = self.header_value(CONTENT_TYPE).is_some();
+        let request = if typed { self } else { self.header(CONTENT_TYPE, "application/json") };
+        Ok(request.body(encoded))
     }
 
     /// How long to wait for the whole response; at most `limits.httpTimeout` of the configuration, which is also
@@ -210,6 +216,8 @@ impl HttpResponse {
 
 /// Characters of an unexpected response that an error repeats.
 const SHOWN: usize = 200;
+
+const CONTENT_TYPE: &str = "content-type";
 
 /// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,6 +26,28 @@ fn a_response_is_what_the_server_says() {
 }
 
 #[test]
+fn a_content_type_of_ones_own_is_the_only_one() {
+    let own = "application/merge-patch+json";
+    let cluster = house().with_server(|request| {
+        let mut response = HttpResponse::new(200, "");
+        let typed = request.header_value("content-type").unwrap_or_default();
+        response.headers.push(("x-type".into(), typed.into()));
+        Ok(response)
+    });
+    reconcile(&cluster, |ctx, _| {
+        let request = || HttpRequest::new("PATCH", "https://cloud.test/");
+        let before = request().header("Content-Type", own).json(&json!({}))?;
+        let after = request().json(&json!({}))?.header("Content-Type", own);
+        assert_eq!(before, after);
+        assert_eq!(ctx.http(&after)?.header("x-type"), Some(own));
+        let plain = request().json(&json!({}))?;
+        assert_eq!(ctx.http(&plain)?.header("x-type"), Some("application/json"));
+        Ok(Action::Done)
+    })
+    .unwrap();
+}
+
+#[test]
 fn without_a_server_nothing_is_granted_and_the_error_is_terminal() {
     let refused = reconcile(&house(), |ctx, _| {
         ctx.http(&HttpRequest::get("https://cloud.test/?token=secret"))?;
