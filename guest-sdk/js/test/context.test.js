@@ -118,6 +118,25 @@ test("lists select by namespace, label and field", () => {
   assert.deepEqual(found, { labels: ["x"], fields: ["y", "z"] });
 });
 
+test("lists are by namespace and then by name", () => {
+  const cluster = fake(() => {});
+  const places = [["a-b", "c"], ["a", "d"], ["a", "b-c"], ["a", "b"]];
+  places.forEach(([namespace, name]) => cluster.add(object(kinds.ConfigMap, { name, namespace })));
+  const found = cluster.list(kinds.ConfigMap).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  assert.deepEqual(found, ["a/b", "a/b-c", "a/d", "a-b/c"]);
+});
+
+test("annotations of others stay when an apply names none any more", () => {
+  let metadata = { annotations: { ours: "1" }, labels: { ours: "1" } };
+  const cluster = fake((ctx, site) => ctx.apply(child(site, kinds.ConfigMap, "c", { metadata })));
+  cluster.reconcile("shop/page");
+  cluster.edit(kinds.ConfigMap, "shop/c", (held) => (held.metadata.annotations.theirs = "2"));
+  metadata = {};
+  cluster.reconcile("shop/page");
+  const { annotations, labels } = cluster.get(kinds.ConfigMap, "shop/c").metadata;
+  assert.deepEqual([annotations, labels], [{ theirs: "2" }, undefined]);
+});
+
 test("a dry run changes nothing, and the object comes back when asked for", () => {
   const cluster = fake((ctx, site) => {
     const wanted = child(site, kinds.ConfigMap, "c", { data: { a: "1" } });

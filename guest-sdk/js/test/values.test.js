@@ -58,6 +58,14 @@ test("lists are applied by what names their items", () => {
   assert.deepEqual(apply([1, 2], [1], [3]), [3]);
 });
 
+test("what is named no more leaves what others have in it", () => {
+  const held = { labels: { ours: "1", theirs: "2" }, notes: { ours: "1" }, owners: [{ uid: "ours" }, { uid: "theirs" }], finalizers: ["a"], n: 1 };
+  const before = { labels: { ours: "1" }, notes: { ours: "1" }, owners: [{ uid: "ours" }], finalizers: ["a"], n: 1 };
+  const left = { labels: { theirs: "2" }, owners: [{ uid: "theirs" }] };
+  assert.deepEqual(apply(held, before, {}), left);
+  assert.deepEqual(apply(held, before, { labels: {} }), left);
+});
+
 test("the time of a condition moves only with its status", () => {
   const site = { metadata: { generation: 4 } };
   const [noon, later] = [new Date("2026-01-01T12:00:00.250Z"), new Date("2026-01-01T13:00:00Z")];

@@ -96,6 +96,17 @@ class Objects(unittest.TestCase):
         cluster.reconcile("shop/page")
         self.assertEqual(found, {"labels": ["x"], "fields": ["y", "z"]})
 
+    def test_annotations_of_others_stay_when_an_apply_names_none_any_more(self):
+        fields = {"annotations": {"ours": "1"}, "labels": {"ours": "1"}}
+        cluster = fake(lambda ctx, site: ctx.apply(site.child(kinds.CONFIG_MAP, "c", **fields)))
+        cluster.reconcile("shop/page")
+        cluster.edit(kinds.CONFIG_MAP, "shop/c", lambda held: held.metadata["annotations"].update(theirs="2"))
+        fields.clear()
+        cluster.reconcile("shop/page")
+        held = cluster.get(kinds.CONFIG_MAP, "shop/c")
+        self.assertEqual(held.annotations, {"theirs": "2"})
+        self.assertNotIn("labels", held.metadata)
+
     def test_a_dry_run_changes_nothing_and_the_object_comes_back_when_asked_for(self):
         def reconcile(ctx, site):
             child = site.child(kinds.CONFIG_MAP, "c", data={"a": "1"})

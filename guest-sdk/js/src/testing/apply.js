@@ -22,12 +22,26 @@ export function apply(held, before, applied) {
 function applyObject(held, before, applied) {
   const merged = {};
   for (const [key, value] of Object.entries(held)) {
-    if (key in applied || !(key in before)) merged[key] = value;
+    const left = key in applied || !(key in before) ? value : withoutOwn(value, before[key]);
+    if (left !== undefined) merged[key] = left;
   }
   for (const [key, value] of Object.entries(applied)) {
     merged[key] = key in merged ? apply(merged[key], before[key], value) : value;
   }
   return merged;
+}
+
+/** What others have in a field that is not named any more; `undefined` when there is nothing. */
+function withoutOwn(held, before) {
+  if (isObject(held) && isObject(before)) {
+    const left = applyObject(held, before, {});
+    return Object.keys(left).length > 0 ? left : undefined;
+  }
+  if (Array.isArray(held) && Array.isArray(before)) {
+    const left = applyList(held, before, []);
+    return left.length > 0 ? left : undefined;
+  }
+  return undefined;
 }
 
 function applyList(held, before, applied) {

@@ -25,7 +25,7 @@ export class Store {
 
   /** By namespace and name. */
   all({ apiVersion, kind }) {
-    const keys = [...this.#objects.keys()].filter((key) => key.startsWith(`${apiVersion}|${kind}|`)).sort();
+    const keys = [...this.#objects.keys()].filter((key) => key.startsWith(`${apiVersion}\0${kind}\0`)).sort();
     return keys.map((key) => structuredClone(this.#objects.get(key)));
   }
 
@@ -65,7 +65,7 @@ export class Store {
 
   apply(target, obj, manager, options, now) {
     if (obj.metadata?.managedFields) throw new Refusal("bad-request", "metadata.managedFields must be nil");
-    const place = `${keyOf(target)}|${manager}`;
+    const place = `${keyOf(target)}\0${manager}`;
     const before = this.#applied.get(place);
     const sent = structuredClone(obj);
     const result = this.#objects.has(keyOf(target))
@@ -118,7 +118,7 @@ export class Store {
 
   #drop(key) {
     this.#objects.delete(key);
-    const places = [...this.#applied.keys()].filter((place) => place.startsWith(`${key}|`));
+    const places = [...this.#applied.keys()].filter((place) => place.startsWith(`${key}\0`));
     places.forEach((place) => this.#applied.delete(place));
   }
 
@@ -134,8 +134,9 @@ export class Store {
   }
 }
 
+/** Its parts end before anything that names are made of, so that `a` comes before `a-b`. */
 function keyOf({ apiVersion, kind, namespace, name }) {
-  return `${apiVersion}|${kind}|${namespace ?? ""}|${name}`;
+  return `${apiVersion}\0${kind}\0${namespace ?? ""}\0${name}`;
 }
 
 /**

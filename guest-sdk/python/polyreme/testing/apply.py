@@ -8,6 +8,8 @@ from typing import Any
 #: controllers write, these are they.
 _ITEM_KEYS = ("uid", "type", "name", "containerPort", "port")
 
+_NOTHING = object()
+
 
 def apply(held: Any, before: Any, applied: Any) -> Any:
     """What is held with ``applied`` laid over it, without what ``before``, the last apply of the same manager,
@@ -21,10 +23,23 @@ def apply(held: Any, before: Any, applied: Any) -> Any:
 
 
 def _apply_object(held: dict[str, Any], before: dict[str, Any], applied: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in held.items() if key in applied or key not in before}
+    kept = {}
+    for key, value in held.items():
+        left = value if key in applied or key not in before else _without_own(value, before[key])
+        if left is not _NOTHING:
+            kept[key] = left
     for key, value in applied.items():
         kept[key] = apply(kept[key], before.get(key), value) if key in kept else value
     return kept
+
+
+def _without_own(held: Any, before: Any) -> Any:
+    """What others have in a field that is not named any more."""
+    if isinstance(held, dict) and isinstance(before, dict):
+        return _apply_object(held, before, {}) or _NOTHING
+    if isinstance(held, list) and isinstance(before, list):
+        return _apply_list(held, before, []) or _NOTHING
+    return _NOTHING
 
 
 def _apply_list(held: list[Any], before: list[Any], applied: list[Any]) -> list[Any]:
