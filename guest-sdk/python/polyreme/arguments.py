@@ -98,9 +98,10 @@ def reference(target: ObjectRef) -> ObjectRef:
 def write_options(options: Mapping[str, Any]) -> WriteOptions:
     """How to write; what is ``None`` is as good as absent."""
     how = WriteOptions(**options)
-    if how.subresource is not None or how.field_manager is not None:
-        how.subresource = name_or_none("subresource", how.subresource)
-        how.field_manager = name_or_none("field_manager", how.field_manager)
+    if how.subresource is not None:
+        how.subresource = name("subresource", how.subresource)
+    if how.field_manager is not None:
+        how.field_manager = name("field_manager", how.field_manager)
     how.force, how.dry_run, how.want_object = bool(how.force), bool(how.dry_run), bool(how.want_object)
     return how
 

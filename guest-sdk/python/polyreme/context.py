@@ -333,11 +333,11 @@ class Context:
     # Helpers
 
     def _named(self, kind: Kind, name: str, namespace: str | None) -> ObjectRef:
-        place = namespace or self.object.namespace
+        target = kind.ref(namespace or self._request.object.namespace, name)
         # Every read comes by here, and what names an object is ASCII: no more than a look.
-        if isinstance(name, str) and name.isascii() and (place is None or (isinstance(place, str) and place.isascii())):
-            return kind.ref(place, name)
-        return arguments.reference(kind.ref(place, name))
+        if namespace is None and isinstance(name, str) and name.isascii():
+            return target
+        return arguments.reference(target)
 
     def _emit(self, target: ObjectRef, severity: str, reason: str, note: Any) -> None:
         word = arguments.one_of("severity", _SEVERITIES, severity)

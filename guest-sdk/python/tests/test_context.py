@@ -302,6 +302,7 @@ class Arguments(unittest.TestCase):
             (TypeError, lambda ctx, site: ctx.list(kinds.CONFIG_MAP, labels={"a": "b"}), "labels must be a str, not {'a': 'b'}"),
             (ValueError, lambda ctx, site: ctx.list(kinds.CONFIG_MAP, page_size=-1), "page_size must be from 0 to 4294967295, not -1"),
             (TypeError, lambda ctx, site: ctx.apply(site.child(kinds.CONFIG_MAP, "c"), **options), "field_manager must be a str, not 3"),
+            (TypeError, lambda ctx, site: ctx.update(site, subresource=True), "subresource must be a str, not True"),
             (TypeError, lambda ctx, site: ctx.count(None), "name must be a str, not None"),
             (TypeError, lambda ctx, site: ctx.gauge("g", None), "the value of g must be a number, not None"),
             (ValueError, lambda ctx, site: ctx.observe("g", float("nan")), "the value of g must be a finite number, not nan"),
