@@ -238,10 +238,10 @@ export class Context {
    * host grants servers and methods (`http` of the controller), else it is a NotGrantedError; there is an ApiError
    * for each reason why there is no response. Whatever the status, a response is returned: see `success()`.
    *
-   * `json` is encoded as the body, with the header that says so unless `headers` have a Content-Type; `body` is text or
-   * a Uint8Array. `timeoutMs` is at most `limits.httpTimeout` of the configuration, which is also the default. The host never sends a request
-   * twice, but a server may act on one whose time is over: give what must happen only once a key made of what does
-   * not change, such as the object's uid. (`idempotencyKey` changes with every generation.)
+   * `json` is encoded as the body, with the header that says so unless `headers` have a Content-Type; `body` is text
+   * or a Uint8Array. `timeoutMs` is at most `limits.httpTimeout` of the configuration, which is also the default. The
+   * host never sends a request twice, but a server may act on one whose time is over: give what must happen only once
+   * a key made of what does not change, such as the object's uid. (`idempotencyKey` changes with every generation.)
    */
   http(method, url, options) {
     const { headers, body = null, timeoutMs = null } = given.present(options);

@@ -326,7 +326,7 @@ export function timestamp(now: Date): string;
 
 /** JSON without loss of digits: integers that a number cannot hold exactly become bigints. */
 export function parse(text: string, what?: string): any;
-/** The JSON text of a value, bigints included. @throws {FormatError} for what JSON has not: undefined, NaN, infinities. */
+/** The JSON text of a value, bigints included. @throws {FormatError} for undefined, NaN and infinities. */
 export function stringify(value: unknown, what?: string): string;
 
 export type Reason =

@@ -63,7 +63,7 @@ export function stringify(value, what = "a value") {
 
 /** Where a number is none, and which. What writes itself, as a Date does, is left to do so. */
 function nonFinite(value, path) {
-  if (typeof value === "number") return Number.isFinite(value) ? undefined : `${path || "the whole"}: ${value} is no JSON`;
+  if (typeof value === "number" && !Number.isFinite(value)) return `${path || "the whole"}: ${value} is no JSON`;
   if (typeof value !== "object" || value === null || typeof value.toJSON === "function") return undefined;
   for (const [key, held] of Object.entries(value)) {
     const place = Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key;
