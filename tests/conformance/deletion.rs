@@ -83,6 +83,24 @@ async fn preconditions_protect_another_object_of_the_name() -> Result<()> {
 }
 
 #[tokio::test]
+async fn all_namespaces_at_once_are_not_deleted() -> Result<()> {
+    let bench = Bench::with_gadgets("everywhere").await?;
+    // A server that did it would touch no other case's objects.
+    let selector = format!("?labelSelector=app={}", bench.ns.name());
+    let config_maps = format!("/api/v1/configmaps{selector}");
+    let body = json!({"metadata": {"name": "a", "labels": {"app": bench.ns.name()}}});
+    bench.post(CONFIG_MAPS, body).await?.is(201);
+    bench.delete(&config_maps).await?.refused(405, "MethodNotAllowed");
+    assert_eq!(bench.get(&config_maps).await?.is(200).names(), ["a"]);
+    let gadgets = "/apis/conformance.polyreme.dev/v1/gadgets";
+    let absent = bench.delete(&format!("{gadgets}{selector}")).await?.is(404);
+    assert_eq!(absent.text, "404 page not found\n");
+    bench.post(gadgets, gadget("a")).await?.is(404);
+    bench.get(&format!("{gadgets}{selector}")).await?.is(200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_collection_is_deleted_by_selector() -> Result<()> {
     let bench = Bench::new("collection").await?;
     for (name, app) in [("a", "x"), ("b", "y"), ("c", "x")] {

@@ -12,6 +12,8 @@ pub(crate) mod query;
 mod respond;
 mod stream;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

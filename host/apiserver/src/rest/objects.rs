@@ -26,12 +26,7 @@ pub(super) async fn handle(
     let Some(resource) = resource_of(api, &target) else {
         return unknown(&target.group);
     };
-    let needs_namespace = resource.namespaced && target.name.is_some();
-    let is_misplaced = match target.namespace {
-        Some(_) => !resource.namespaced,
-        None => needs_namespace && !target.watch,
-    };
-    if is_misplaced {
+    if is_misplaced(&call.method, &resource, &target) {
         return unknown(&target.group);
     }
     let wants_watch = target.watch || call.query.flag("watch");
@@ -51,6 +46,18 @@ pub(super) async fn handle(
         (Some(name), Some("token")) if resource.has("token") => request.token(name),
         (Some(name), Some(_)) if resource.is_custom() => Err(ApiError::not_found(resource.subject(), name)),
         (Some(_), Some(_)) => Err(ApiError::no_such_resource()),
+    }
+}
+
+/// Whether a path has a namespace that its resource has not, or lacks one. All namespaces at
+/// once can be read; what else is asked of them, a built-in kind refuses and a custom one does
+/// not know (`ServeHTTP` in `apiextensions-apiserver/pkg/apiserver/customresource_handler.go`).
+fn is_misplaced(method: &Method, resource: &Resource, target: &Target) -> bool {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match target.namespace {
+        Some(_) => !resource.namespaced,
+        None if !resource.namespaced || target.watch => false,
+        None => target.name.is_some() || (resource.is_custom() && !reads),
     }
 }
 
@@ -106,9 +113,13 @@ impl Request<'_> {
         body::object(body::media_type(&self.call.headers), &self.bytes)
     }
 
+    /// Of all namespaces at once only `list` and `watch` exist (`registerResourceHandlers` in
+    /// `apiserver/pkg/endpoints/installer.go`).
     async fn collection(&self) -> Result<Response, ApiError> {
+        let is_everywhere = self.resource.namespaced && self.target.namespace.is_none();
         match self.call.method {
             Method::GET => self.list().await,
+            _ if is_everywhere => Err(ApiError::method_not_allowed()),
             Method::POST => self.create(),
             Method::DELETE => self.delete_collection(),
             _ => Err(ApiError::method_not_allowed()),
@@ -127,9 +138,6 @@ impl Request<'_> {
 
     fn create(&self) -> Result<Response, ApiError> {
         allow(self.resource, "create")?;
-        if self.resource.namespaced && self.target.namespace.is_none() {
-            return Err(ApiError::method_not_allowed());
-        }
         let body = self.body()?;
         if let Some(review) = self.api.review(self.resource, body.clone(), &self.call.account) {
             return Ok(respond::json(StatusCode::CREATED, &review));

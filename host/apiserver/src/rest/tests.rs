@@ -1,0 +1,111 @@
+//! Requests as a client sends them, through the whole server.
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::{Embedded, User};
+
+const TOKEN: &str = "token";
+const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const THINGS: &str = "/apis/rest.polyreme.dev/v1/namespaces/default/things";
+const APPLY: &str = "application/apply-patch+yaml";
+
+struct Bench(Router);
+
+/// Code and body of an answer; text that is no JSON is a string.
+type Answer = (StatusCode, Value);
+
+impl Bench {
+    fn new() -> Self {
+        let user = User { name: "me".into(), token: TOKEN.into(), groups: vec![] };
+        Bench(Embedded::new(&[user]).unwrap().router())
+    }
+
+    /// With the kind `Thing`.
+    async fn with_things() -> Self {
+        let bench = Self::new();
+        assert_eq!(bench.send("POST", DEFINITIONS, definition()).await.0, 201);
+        bench
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Value) -> Answer {
+        self.send_as(method, path, "application/json", body).await
+    }
+
+    async fn send_as(&self, method: &str, path: &str, media_type: &str, body: Value) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {TOKEN}"));
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let request = request.header(header::CONTENT_TYPE, media_type).body(body).unwrap();
+        let response = self.0.clone().oneshot(request).await.unwrap();
+        let code = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let text = || Value::from(String::from_utf8_lossy(&bytes).into_owned());
+        (code, serde_json::from_slice(&bytes).unwrap_or_else(|_| text()))
+    }
+}
+
+fn definition() -> Value {
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let version = |name: &str, storage: bool| json!({
+        "name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": any},
+    });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.rest.polyreme.dev"},
+        "spec": {
+            "group": "rest.polyreme.dev", "scope": "Namespaced",
+            "names": {"plural": "things", "kind": "Thing"},
+            "versions": [version("v1", true), version("v2", false)],
+        },
+    })
+}
+
+fn config_map(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
+}
+
+fn thing(name: &str) -> Value {
+    json!({"apiVersion": "rest.polyreme.dev/v1", "kind": "Thing", "metadata": {"name": name}})
+}
+
+#[tokio::test]
+async fn all_namespaces_of_a_built_in_kind_can_only_be_read() {
+    let bench = Bench::new();
+    assert_eq!(bench.send("POST", CONFIG_MAPS, config_map("a")).await.0, 201);
+    for method in ["DELETE", "POST", "PUT", "PATCH"] {
+        let (code, answer) = bench.send(method, "/api/v1/configmaps", config_map("b")).await;
+        assert_eq!((code.as_u16(), &answer["reason"]), (405, &json!("MethodNotAllowed")), "{method}");
+    }
+    let (_, listed) = bench.send("GET", "/api/v1/configmaps", Value::Null).await;
+    assert_eq!(listed["items"][0]["metadata"]["name"], "a");
+    assert_eq!(bench.send("DELETE", CONFIG_MAPS, Value::Null).await.0, 200);
+    let (_, listed) = bench.send("GET", "/api/v1/configmaps", Value::Null).await;
+    assert_eq!(listed["items"], json!([]));
+}
+
+#[tokio::test]
+async fn all_namespaces_of_a_custom_kind_can_only_be_read() {
+    let bench = Bench::with_things().await;
+    assert_eq!(bench.send("POST", THINGS, thing("a")).await.0, 201);
+    let everywhere = "/apis/rest.polyreme.dev/v1/things";
+    for method in ["DELETE", "POST", "PUT", "PATCH"] {
+        let (code, answer) = bench.send(method, everywhere, thing("b")).await;
+        assert_eq!((code.as_u16(), answer), (404, json!("404 page not found\n")), "{method}");
+    }
+    let (_, listed) = bench.send("GET", everywhere, Value::Null).await;
+    assert_eq!(listed["items"][0]["metadata"]["name"], "a");
+}
+
+#[tokio::test]
+async fn a_collection_without_namespaces_can_be_written() {
+    let bench = Bench::with_things().await;
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    assert_eq!(bench.send("POST", roles, json!({"metadata": {"name": "a"}})).await.0, 201);
+    assert_eq!(bench.send("DELETE", roles, Value::Null).await.0, 200);
+}
