@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::support::{Bench, CONFIG_MAPS, GADGETS, MERGE, gadget};
+use super::support::{Bench, CONFIG_MAPS, DEPLOYMENTS, GADGETS, MERGE, deployment, gadget};
 
 #[tokio::test]
 async fn a_write_from_an_old_version_conflicts() -> Result<()> {
@@ -93,6 +93,36 @@ async fn the_name_in_a_body_must_be_the_one_in_the_url() -> Result<()> {
         .await?
         .refused(400, "BadRequest");
     assert!(refused.message().contains("does not match the name on the URL"), "{}", refused.text);
+    Ok(())
+}
+
+const UNNAMED: &str = "the name of the object (a based on URL) was undeterminable: name must be provided";
+
+#[tokio::test]
+async fn a_body_names_its_object() -> Result<()> {
+    let bench = Bench::with_gadgets("unnamed").await?;
+    let path = format!("{CONFIG_MAPS}/a");
+    let body = || json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"}});
+    assert_eq!(bench.put(&path, body()).await?.refused(400, "BadRequest").message(), UNNAMED);
+    assert_eq!(bench.apply(&path, "me", body()).await?.refused(400, "BadRequest").message(), UNNAMED);
+    bench.config_map("a", "x").await?;
+    assert_eq!(bench.put(&path, body()).await?.refused(400, "BadRequest").message(), UNNAMED);
+    let applied = bench.apply(&path, "me", body()).await?.is(200);
+    assert_eq!((applied.str("/metadata/name"), applied.str("/data/k")), ("a", "v"));
+    let mut unnamed = gadget("a");
+    unnamed["metadata"] = json!({});
+    let refused = bench.put(&format!("{GADGETS}/a"), unnamed).await?.refused(400, "BadRequest");
+    assert_eq!(refused.message(), UNNAMED);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scale_names_its_object() -> Result<()> {
+    let bench = Bench::new("unnamed-scale").await?;
+    bench.post(DEPLOYMENTS, deployment("a", 0)).await?.is(201);
+    let body = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 0}});
+    let refused = bench.put(&format!("{DEPLOYMENTS}/a/scale"), body).await?.refused(400, "BadRequest");
+    assert_eq!(refused.message(), UNNAMED);
     Ok(())
 }
 

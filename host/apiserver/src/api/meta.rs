@@ -44,17 +44,20 @@ pub(super) fn place(resource: &Resource, object: &mut Value, namespace: &str) ->
     Ok(())
 }
 
-/// Checks that the object is the one that the URL names.
+/// Checks that the object is the one that the URL names: a body must name it, too (`checkName`
+/// in `k8s.io/apiserver/pkg/endpoints/handlers/rest.go`).
 pub(super) fn check_name(at: &At, object: &mut Value) -> Result<(), ApiError> {
-    let named = json::name(object);
-    if !named.is_empty() && named != at.name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({named}) does not match the name on the URL ({})",
-            at.name
-        )));
+    place(&at.resource, object, &at.namespace)?;
+    let (named, expected) = (json::name(object), at.name.as_str());
+    match named {
+        "" => Err(ApiError::bad_request(format!(
+            "the name of the object ({expected} based on URL) was undeterminable: name must be provided"
+        ))),
+        _ if named == expected => Ok(()),
+        _ => Err(ApiError::bad_request(format!(
+            "the name of the object ({named}) does not match the name on the URL ({expected})"
+        ))),
     }
-    json::set_meta(object, "name", Some(at.name.as_str().into()));
-    place(&at.resource, object, &at.namespace)
 }
 
 /// Fills in what a new object gets from the server.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::update::{Proposal, check_preconditions};
-use super::{Api, At, PatchType, WriteOptions, Written, in_version};
+use super::{Api, At, PatchType, WriteOptions, Written, in_version, meta};
 use crate::error::ApiError;
 use crate::json as read;
 use crate::kinds::ScalePaths;
@@ -79,7 +79,9 @@ impl Api {
         body: &Value,
         options: &WriteOptions,
     ) -> Result<Written, ApiError> {
-        self.set_scale(at, options, |_| Ok(body.clone()))
+        let mut scale = body.clone();
+        meta::check_name(at, &mut scale)?;
+        self.set_scale(at, options, |_| Ok(scale.clone()))
     }
 
     /// PATCH `/scale`.
@@ -96,7 +98,9 @@ impl Api {
                 PatchType::Json => patch::json_patch(scale, body, &anything),
                 _ => patch::merge_patch(scale, body, &anything),
             };
-            done.map_err(|error| ApiError::bad_request(error.to_string()))
+            let mut scale = done.map_err(|error| ApiError::bad_request(error.to_string()))?;
+            meta::check_name(at, &mut scale)?;
+            Ok(scale)
         })
     }
 

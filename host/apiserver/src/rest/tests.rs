@@ -52,9 +52,11 @@ impl Bench {
 
 fn definition() -> Value {
     let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let version = |name: &str, storage: bool| json!({
-        "name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": any},
-    });
+    let version = |name: &str, storage: bool| {
+        json!({
+            "name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": any},
+        })
+    };
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "things.rest.polyreme.dev"},
@@ -108,4 +110,69 @@ async fn a_collection_without_namespaces_can_be_written() {
     let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
     assert_eq!(bench.send("POST", roles, json!({"metadata": {"name": "a"}})).await.0, 201);
     assert_eq!(bench.send("DELETE", roles, Value::Null).await.0, 200);
+}
+
+/// The message for a body that does not name `a`.
+fn unnamed(answer: &Answer) -> bool {
+    let why = "the name of the object (a based on URL) was undeterminable: name must be provided";
+    answer.0 == 400 && answer.1["reason"] == "BadRequest" && answer.1["message"] == why
+}
+
+fn nameless(data: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data})
+}
+
+#[tokio::test]
+async fn a_put_names_its_object() {
+    let bench = Bench::new();
+    let path = format!("{CONFIG_MAPS}/a");
+    let refused = bench.send("PUT", &path, nameless(json!({}))).await;
+    assert!(unnamed(&refused), "before looking whether it is there: {refused:?}");
+    assert_eq!(bench.send("POST", CONFIG_MAPS, config_map("a")).await.0, 201);
+    let refused = bench.send("PUT", &path, nameless(json!({}))).await;
+    assert!(unnamed(&refused), "{refused:?}");
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/a";
+    let refused = bench.send("PUT", lease, json!({"spec": {}})).await;
+    assert!(unnamed(&refused), "{refused:?}");
+    assert_eq!(bench.send("PUT", &path, config_map("a")).await.0, 200);
+    assert_eq!(bench.send("PUT", &path, config_map("b")).await.0, 400);
+}
+
+#[tokio::test]
+async fn an_apply_names_what_it_creates() {
+    let bench = Bench::new();
+    let path = format!("{CONFIG_MAPS}/a?fieldManager=me");
+    let refused = bench.send_as("PATCH", &path, APPLY, nameless(json!({"k": "v"}))).await;
+    assert!(unnamed(&refused), "{refused:?}");
+    assert_eq!(bench.send_as("PATCH", &path, APPLY, config_map("a")).await.0, 201);
+    let (code, applied) = bench.send_as("PATCH", &path, APPLY, nameless(json!({"k": "v"}))).await;
+    assert_eq!((code.as_u16(), &applied["data"]["k"]), (200, &json!("v")));
+    assert_eq!(applied["metadata"]["name"], "a");
+    assert_eq!(bench.send_as("PATCH", &path, APPLY, config_map("b")).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_patch_does_not_take_the_name_away() {
+    let bench = Bench::new();
+    assert_eq!(bench.send("POST", CONFIG_MAPS, config_map("a")).await.0, 201);
+    let (path, patch) = (format!("{CONFIG_MAPS}/a"), json!({"metadata": {"name": null}}));
+    let refused = bench.send_as("PATCH", &path, "application/merge-patch+json", patch).await;
+    assert!(unnamed(&refused), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_scale_names_its_object() {
+    let bench = Bench::new();
+    let template =
+        json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let spec = json!({"selector": {"matchLabels": {"app": "a"}}, "template": template});
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    let deployment = json!({"metadata": {"name": "a"}, "spec": spec});
+    assert_eq!(bench.send("POST", deployments, deployment).await.0, 201);
+    let path = format!("{deployments}/a/scale");
+    let refused = bench.send("PUT", &path, json!({"spec": {"replicas": 2}})).await;
+    assert!(unnamed(&refused), "{refused:?}");
+    let scale = json!({"metadata": {"name": "a", "namespace": "default"}, "spec": {"replicas": 2}});
+    let (code, scaled) = bench.send("PUT", &path, scale).await;
+    assert_eq!((code.as_u16(), &scaled["spec"]["replicas"]), (200, &json!(2)));
 }
