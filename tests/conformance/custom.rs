@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use polyreme_tests::eventually;
 use serde_json::{Value, json};
 
-use super::support::{Bench, DEFINITIONS, GADGETS, LIMIT, gadget, gadgets};
+use super::support::{Bench, DEFINITIONS, GADGETS, LIMIT, MERGE, gadget, gadgets};
 
 /// A definition of this case's own.
 fn definition(group: &str) -> Value {
@@ -30,11 +30,10 @@ async fn with_things(hint: &str) -> Result<(Bench, String, String)> {
     Ok((bench, path, things))
 }
 
-#[tokio::test]
-async fn a_definition_is_established() -> Result<()> {
-    let (bench, path, _) = with_things("established").await?;
+/// Until its names are accepted and cannot change any more: its kind may be served a little earlier.
+async fn until_established(bench: &Bench, path: &str) -> Result<()> {
     eventually("the definition being established", LIMIT, async || {
-        let read = bench.get(&path).await?.is(200);
+        let read = bench.get(path).await?.is(200);
         let conditions = read.at("/status/conditions").as_array().cloned().unwrap_or_default();
         let is = |kind: &str| conditions.iter().any(|c| c["type"] == kind && c["status"] == "True");
         ensure!(is("Established") && is("NamesAccepted"), "{}", read.text);
@@ -43,7 +42,13 @@ async fn a_definition_is_established() -> Result<()> {
         ensure!(read.str("/spec/names/singular") == "thing", "{}", read.text);
         Ok(())
     })
-    .await?;
+    .await
+}
+
+#[tokio::test]
+async fn a_definition_is_established() -> Result<()> {
+    let (bench, path, _) = with_things("established").await?;
+    until_established(&bench, &path).await?;
     bench.delete(&path).await?.is(200);
     Ok(())
 }
@@ -101,6 +106,50 @@ async fn a_definition_needs_a_structural_schema() -> Result<()> {
     );
     definition["spec"]["versions"][0]["storage"] = json!(false);
     bench.post(DEFINITIONS, definition).await?.refused(422, "Invalid");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_definition_keeps_what_its_objects_are_stored_under() -> Result<()> {
+    let (bench, path, _) = with_things("fixed").await?;
+    until_established(&bench, &path).await?;
+    let wrong = [
+        (json!({"scope": "Cluster"}), "spec.scope"),
+        (json!({"names": {"kind": "Other"}}), "spec.names.kind"),
+        (json!({"group": "other.polyreme.dev"}), "spec.group"),
+        (json!({"names": {"plural": "others"}}), "spec.names.plural"),
+    ];
+    for (spec, field) in wrong {
+        let refused = bench.patch(&path, MERGE, json!({"spec": spec})).await?.refused(422, "Invalid");
+        assert_eq!(refused.cause_fields(), [field], "{}", refused.text);
+        assert!(refused.message().contains("field is immutable"), "{}", refused.text);
+    }
+    bench.delete(&path).await?.is(200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_version_that_was_stored_stays_until_the_status_forgets_it() -> Result<()> {
+    let (bench, path, _) = with_things("stored").await?;
+    let v1 = bench.get(&path).await?.is(200).at("/spec/versions/0").clone();
+    let versions = |stored: &[(&str, bool)]| {
+        let version = |(name, storage): &(&str, bool)| {
+            let mut version = v1.clone();
+            (version["name"], version["storage"]) = (json!(name), json!(storage));
+            version
+        };
+        json!({"spec": {"versions": stored.iter().map(version).collect::<Vec<_>>()}})
+    };
+    let refused = bench.patch(&path, MERGE, versions(&[("v2", true)])).await?.refused(422, "Invalid");
+    assert_eq!(refused.cause_fields(), ["status.storedVersions[0]"], "{}", refused.text);
+    let why = "Invalid value: \"v1\": missing from spec.versions; v1 was previously a storage version";
+    assert!(refused.message().contains(why), "{}", refused.text);
+    let moved = bench.patch(&path, MERGE, versions(&[("v1", false), ("v2", true)])).await?.is(200);
+    assert_eq!(moved.at("/status/storedVersions"), &json!(["v1", "v2"]));
+    let forgotten = json!({"status": {"storedVersions": ["v2"]}});
+    bench.patch(&format!("{path}/status"), MERGE, forgotten).await?.is(200);
+    bench.patch(&path, MERGE, versions(&[("v2", true)])).await?.is(200);
+    bench.delete(&path).await?.is(200);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Api;
+use super::definitions::stored_versions;
 use crate::error::ApiError;
 use crate::json as read;
 use crate::kinds::Resource;
@@ -33,7 +34,11 @@ pub(super) fn on_update(resource: &Resource, old: &Value, object: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "namespaces") => label_namespace(object),
         ("", "services") => keep_service_addresses(old, object),
-        ("apiextensions.k8s.io", _) => definition_names(object),
+        ("apiextensions.k8s.io", _) => {
+            definition_names(object);
+            let stored = stored_versions(object);
+            read::map_at(object, "status").insert("storedVersions".to_owned(), stored.into());
+        }
         _ => {}
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Api;
 use crate::clock;
 use crate::json as read;
-use crate::kinds::{Definition, Registry};
+use crate::kinds::{Definition, Registry, is_established};
 use crate::store::{Key, Object, StorageId};
 
 /// Where definitions are stored.
@@ -53,11 +53,6 @@ fn creation_order(object: &Value) -> (String, String) {
     (time.to_owned(), read::name(object).to_owned())
 }
 
-fn is_established(object: &Value) -> bool {
-    let conditions = read::items(object.pointer("/status/conditions"));
-    conditions.iter().any(|c| is_condition(c, "Established") && c.get("status") == Some(&json!("True")))
-}
-
 fn is_condition(condition: &Value, kind: &str) -> bool {
     condition.get("type").and_then(Value::as_str) == Some(kind)
 }
@@ -80,7 +75,8 @@ fn status_of(object: &Value, others: &[Arc<Object>]) -> Value {
     })
 }
 
-fn stored_versions(object: &Value) -> Vec<Value> {
+/// The versions that objects may be stored in: those so far and the one that is now.
+pub(super) fn stored_versions(object: &Value) -> Vec<Value> {
     let mut stored = read::items(object.pointer("/status/storedVersions")).to_vec();
     let versions = read::items(object.pointer("/spec/versions")).iter();
     for version in versions.filter(|v| v.get("storage") == Some(&Value::Bool(true))) {

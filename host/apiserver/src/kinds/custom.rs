@@ -46,6 +46,10 @@ fn texts(value: &Value, pointer: &str) -> Vec<String> {
     list.into_iter().map(str::to_owned).collect()
 }
 
+fn texts_of(list: &[Value], pointer: &str) -> Vec<String> {
+    list.iter().map(|item| text(item, pointer)).collect()
+}
+
 impl Definition {
     /// Reads a definition that [`check_definition`] accepted; names come from
     /// `status.acceptedNames`, so that a conflict leaves the accepted ones in force.
@@ -144,9 +148,14 @@ fn shares_schema(definition: &Value) -> bool {
     })
 }
 
-/// What is wrong with a definition as a client sent it (after defaults).
-pub(crate) fn check_definition(object: &Value) -> Vec<Cause> {
+/// What is wrong with a definition as a client sent it (after defaults), or with the step
+/// from `old` to it.
+pub(crate) fn check_definition(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = check_names(object);
+    causes.extend(match old {
+        Some(old) => check_step(object, old),
+        None => check_full_name(object).into_iter().collect(),
+    });
     let versions = json::items(object.pointer("/spec/versions"));
     let is = |v: &&Value, field: &str| v.get(field) == Some(&Value::Bool(true));
     if versions.iter().filter(|v| is(v, "storage")).count() != 1 {
@@ -172,17 +181,63 @@ fn check_names(object: &Value) -> Vec<Cause> {
             causes.push(Cause::required(&format!("spec.names.{field}"), ""));
         }
     }
-    let expected = format!("{}.{}", text(object, "/spec/names/plural"), text(object, "/spec/group"));
-    if json::name(object) != expected {
-        let why = "must be spec.names.plural+\".\"+spec.group";
-        causes.push(Cause::invalid("metadata.name", &Value::from(json::name(object)), why));
-    }
     let scope = text(object, "/spec/scope");
     if !matches!(scope.as_str(), "" | "Namespaced" | "Cluster") {
         let allowed = ["Cluster".to_owned(), "Namespaced".to_owned()];
         causes.push(Cause::not_supported("spec.scope", &Value::from(scope), &allowed));
     }
     causes
+}
+
+fn check_full_name(object: &Value) -> Option<Cause> {
+    let expected = format!("{}.{}", text(object, "/spec/names/plural"), text(object, "/spec/group"));
+    let why = "must be spec.names.plural+\".\"+spec.group";
+    let name = json::name(object);
+    (name != expected).then(|| Cause::invalid("metadata.name", &Value::from(name), why))
+}
+
+/// Where and as what objects are stored stays as it is (`ValidateCustomResourceDefinitionUpdate`
+/// in `apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go`).
+fn check_step(object: &Value, old: &Value) -> Vec<Cause> {
+    let established: &[&str] = if is_established(old) { &["scope", "names.kind"] } else { &[] };
+    let fixed = established.iter().chain(&["group", "names.plural"]);
+    let mut causes: Vec<Cause> = fixed.filter_map(|field| check_fixed(object, old, field)).collect();
+    causes.extend(check_stored_versions(object, old));
+    causes
+}
+
+fn check_fixed(object: &Value, old: &Value, field: &str) -> Option<Cause> {
+    let pointer = format!("/spec/{}", field.replace('.', "/"));
+    let (before, after) = (text(old, &pointer), text(object, &pointer));
+    let path = format!("spec.{field}");
+    (after != before).then(|| Cause::invalid(&path, &Value::from(after), "field is immutable"))
+}
+
+/// A version that may still be in store stays. A write of the status, which leaves the spec as
+/// it is, is not asked (`ValidateUpdateCustomResourceDefinitionStatus`).
+fn check_stored_versions(object: &Value, old: &Value) -> Vec<Cause> {
+    if object.get("spec") == old.get("spec") {
+        return Vec::new();
+    }
+    let versions = texts_of(json::items(object.pointer("/spec/versions")), "/name");
+    let stored = texts(object, "/status/storedVersions").into_iter().enumerate();
+    let missing = stored.filter(|(_, version)| !versions.contains(version));
+    missing.map(|(at, version)| missing_version(at, &version)).collect()
+}
+
+fn missing_version(at: usize, version: &str) -> Cause {
+    let why = format!(
+        "missing from spec.versions; {version} was previously a storage version, and must remain in \
+         spec.versions until a storage migration ensures no data remains persisted in {version} and \
+         removes {version} from status.storedVersions"
+    );
+    Cause::invalid(&format!("status.storedVersions[{at}]"), &Value::from(version), &why)
+}
+
+/// Whether the objects of a definition have ever been served.
+pub(crate) fn is_established(definition: &Value) -> bool {
+    let conditions = json::items(definition.pointer("/status/conditions"));
+    conditions.iter().any(|c| text(c, "/type") == "Established" && text(c, "/status") == "True")
 }
 
 /// Order of versions in discovery: GA above beta above alpha, higher numbers first, other
@@ -227,6 +282,77 @@ fn parse_version(version: &str) -> Option<(u8, u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    fn definition(versions: &[&str]) -> Value {
+        let schema = json!({"openAPIV3Schema": {"type": "object"}});
+        let version =
+            |(at, name): (usize, &&str)| json!({"name": name, "storage": at == 0, "schema": schema});
+        let versions: Vec<Value> = versions.iter().enumerate().map(version).collect();
+        json!({
+            "metadata": {"name": "things.a.example"},
+            "spec": {
+                "group": "a.example", "scope": "Namespaced",
+                "names": {"plural": "things", "kind": "Thing"}, "versions": versions,
+            },
+            "status": {
+                "storedVersions": ["v1"],
+                "conditions": [{"type": "Established", "status": "True"}],
+            },
+        })
+    }
+
+    /// Paths of what is wrong with a step from version `v1` to a changed definition.
+    fn refused(change: impl Fn(&mut Value), established: bool) -> Vec<String> {
+        let mut old = definition(&["v1"]);
+        if !established {
+            old["status"]["conditions"] = json!([]);
+        }
+        let mut new = old.clone();
+        change(&mut new);
+        check_definition(&new, Some(&old)).into_iter().map(|cause| cause.to_string()).collect()
+    }
+
+    #[test]
+    fn a_definition_keeps_what_its_objects_are_stored_under() {
+        let changes = [("scope", "Cluster"), ("group", "b.example")];
+        for (field, value) in changes {
+            let wrong = refused(|new| new["spec"][field] = json!(value), true);
+            assert_eq!(wrong, [format!("spec.{field}: Invalid value: \"{value}\": field is immutable")]);
+        }
+        for (field, value) in [("kind", "Other"), ("plural", "others")] {
+            let wrong = refused(|new| new["spec"]["names"][field] = json!(value), true);
+            assert_eq!(
+                wrong,
+                [format!("spec.names.{field}: Invalid value: \"{value}\": field is immutable")]
+            );
+        }
+        assert!(refused(|new| new["spec"]["names"]["singular"] = json!("one"), true).is_empty());
+    }
+
+    #[test]
+    fn scope_and_kind_can_change_before_anything_is_served() {
+        assert!(refused(|new| new["spec"]["scope"] = json!("Cluster"), false).is_empty());
+        assert!(refused(|new| new["spec"]["names"]["kind"] = json!("Other"), false).is_empty());
+        assert_eq!(refused(|new| new["spec"]["names"]["plural"] = json!("others"), false).len(), 1);
+    }
+
+    #[test]
+    fn a_version_that_was_stored_stays_until_the_status_forgets_it() {
+        let moved = |new: &mut Value| new["spec"] = definition(&["v2", "v1"])["spec"].clone();
+        assert!(refused(moved, true).is_empty());
+        let gone = |new: &mut Value| new["spec"] = definition(&["v2"])["spec"].clone();
+        let wrong = refused(gone, true);
+        assert_eq!(wrong.len(), 1);
+        assert!(
+            wrong[0].starts_with(
+                "status.storedVersions[0]: Invalid value: \"v1\": missing from spec.versions; v1 was"
+            ),
+            "{wrong:?}"
+        );
+        let forgotten = |new: &mut Value| new["status"]["storedVersions"] = json!(["v2"]);
+        assert!(refused(forgotten, true).is_empty());
+    }
 
     #[test]
     fn versions_are_ordered_as_kubernetes_orders_them() {

@@ -14,7 +14,7 @@ mod traits;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(crate) use custom::{Definition, check_definition};
+pub(crate) use custom::{Definition, check_definition, is_established};
 pub(crate) use documents::Documents;
 pub(crate) use traits::Traits;
 

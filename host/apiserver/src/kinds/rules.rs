@@ -44,7 +44,7 @@ impl Resource {
         causes.extend(self.metadata_causes(object, old));
         causes.extend(builtin::validate(&self.group, &self.kind, object, old));
         if self.is_definition() && causes.is_empty() {
-            causes.extend(kinds::check_definition(object));
+            causes.extend(kinds::check_definition(object, old));
         }
         causes
     }

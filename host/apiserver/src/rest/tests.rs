@@ -176,3 +176,45 @@ async fn a_scale_names_its_object() {
     let (code, scaled) = bench.send("PUT", &path, scale).await;
     assert_eq!((code.as_u16(), &scaled["spec"]["replicas"]), (200, &json!(2)));
 }
+
+fn causes(answer: &Answer) -> Vec<&str> {
+    let causes = answer.1["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    causes.iter().filter_map(|cause| cause["field"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_definition_is_compared_with_the_one_before() {
+    let bench = Bench::with_things().await;
+    let path = format!("{DEFINITIONS}/things.rest.polyreme.dev");
+    let patch = async |path: &str, spec: Value| {
+        bench.send_as("PATCH", path, "application/merge-patch+json", spec).await
+    };
+    let wrong = [
+        (json!({"scope": "Cluster"}), "spec.scope"),
+        (json!({"names": {"kind": "Other"}}), "spec.names.kind"),
+        (json!({"group": "other.polyreme.dev"}), "spec.group"),
+        (json!({"names": {"plural": "others"}}), "spec.names.plural"),
+    ];
+    for (spec, field) in wrong {
+        let refused = patch(&path, json!({"spec": spec})).await;
+        assert_eq!((refused.0.as_u16(), causes(&refused)), (422, vec![field]), "{refused:?}");
+    }
+    let mut other = definition()["spec"]["versions"][1].clone();
+    other["storage"] = json!(true);
+    let only_other = json!({"spec": {"versions": [other]}});
+    let refused = patch(&path, only_other.clone()).await;
+    assert_eq!(
+        (refused.0.as_u16(), causes(&refused)),
+        (422, vec!["status.storedVersions[0]"]),
+        "{refused:?}"
+    );
+    // As after a migration: the other version is stored, and the status forgets the first.
+    let mut both = definition()["spec"]["versions"].clone();
+    (both[0]["storage"], both[1]["storage"]) = (json!(false), json!(true));
+    let (code, moved) = patch(&path, json!({"spec": {"versions": both}})).await;
+    assert_eq!((code.as_u16(), &moved["status"]["storedVersions"]), (200, &json!(["v1", "v2"])));
+    assert!(!moved["metadata"]["managedFields"].to_string().contains("f:status"), "{moved}");
+    let forget = json!({"status": {"storedVersions": ["v2"]}});
+    assert_eq!(patch(&format!("{path}/status"), forget).await.0, 200);
+    assert_eq!(patch(&path, only_other).await.0, 200);
+}
