@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::support::{
-    Bench, CONFIG_MAPS, DEPLOYMENTS, GADGETS, JSON_PATCH, MERGE, STRATEGIC, deployment, gadget,
+    Answer, Bench, CONFIG_MAPS, DEPLOYMENTS, GADGETS, JSON_PATCH, MERGE, STRATEGIC, deployment, gadget,
 };
 
 #[tokio::test]
@@ -102,5 +102,100 @@ async fn racing_patches_all_arrive() -> Result<()> {
     }
     let read = bench.get(&path).await?.is(200);
     assert_eq!(read.at("/data").as_object().map(|d| d.len()), Some(6), "{}", read.text);
+    Ok(())
+}
+
+const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+
+/// A webhook that nothing ever calls.
+fn webhook(name: &str, condition: &str) -> Value {
+    json!({
+        "name": format!("{name}.conformance.polyreme.dev"),
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "failurePolicy": "Ignore", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "rules": [{
+            "apiGroups": ["nothing.conformance.polyreme.dev"], "apiVersions": ["v1"],
+            "resources": ["nothings"], "operations": ["CREATE"],
+        }],
+        "matchConditions": [{"name": condition, "expression": "true"}],
+    })
+}
+
+/// The webhooks of a configuration and the conditions of each, sorted.
+fn webhooks(answer: &Answer) -> Vec<(String, Vec<String>)> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+    let conditions = |webhook: &Value| {
+        let mut names: Vec<String> = list(&webhook["matchConditions"]).iter().map(name).collect();
+        names.sort();
+        names
+    };
+    let mut found: Vec<_> = list(answer.at("/webhooks")).iter().map(|w| (name(w), conditions(w))).collect();
+    found.sort();
+    found
+}
+
+fn found(name: &str, conditions: &[&str]) -> (String, Vec<String>) {
+    let conditions = conditions.iter().map(|c| (*c).to_owned()).collect();
+    (format!("{name}.conformance.polyreme.dev"), conditions)
+}
+
+#[tokio::test]
+async fn webhooks_and_their_conditions_are_merged_by_name() -> Result<()> {
+    let bench = Bench::new("webhooks").await?;
+    for (collection, kind) in
+        [(VALIDATING, "ValidatingWebhookConfiguration"), (MUTATING, "MutatingWebhookConfiguration")]
+    {
+        let path = format!("{collection}/{}", bench.ns.name());
+        let body = |webhook: Value| {
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
+                "metadata": {"name": bench.ns.name()}, "webhooks": [webhook],
+            })
+        };
+        bench.apply(&path, "one", body(webhook("a", "x"))).await?.is(201);
+        let applied = bench.apply(&path, "two", body(webhook("b", "x"))).await?.is(200);
+        assert_eq!(webhooks(&applied), [found("a", &["x"]), found("b", &["x"])], "{}", applied.text);
+        let patch = json!({"webhooks": [{
+            "name": "a.conformance.polyreme.dev", "timeoutSeconds": 3,
+            "matchConditions": [{"name": "y", "expression": "true"}],
+        }]});
+        let patched = bench.patch(&path, STRATEGIC, patch).await?.is(200);
+        assert_eq!(webhooks(&patched), [found("a", &["x", "y"]), found("b", &["x"])], "{}", patched.text);
+        bench.delete(&path).await?.is(200);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_selector_of_a_budget_is_replaced_as_a_whole() -> Result<()> {
+    let bench = Bench::new("budget").await?;
+    let budgets = "/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets";
+    let selector = |labels: Value| json!({"matchLabels": labels});
+    let spec = json!({"minAvailable": 1, "selector": selector(json!({"a": "1"}))});
+    bench.post(budgets, json!({"metadata": {"name": "a"}, "spec": spec})).await?.is(201);
+    let patch = json!({"spec": {"selector": selector(json!({"b": "2"}))}});
+    let patched = bench.patch(&format!("{budgets}/a"), STRATEGIC, patch).await?.is(200);
+    assert_eq!(patched.at("/spec/selector"), &selector(json!({"b": "2"})));
+    assert_eq!(patched.at("/spec/minAvailable"), &json!(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn conditions_of_an_autoscaler_are_merged_by_type() -> Result<()> {
+    let bench = Bench::new("autoscaler").await?;
+    let autoscalers = "/apis/autoscaling/v2/namespaces/{ns}/horizontalpodautoscalers";
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "nothing"});
+    let body = json!({"metadata": {"name": "a"}, "spec": {"maxReplicas": 2, "scaleTargetRef": target}});
+    bench.post(autoscalers, body).await?.is(201);
+    let status = |kind: &str| json!({"status": {"conditions": [{"type": kind, "status": "True"}]}});
+    let path = format!("{autoscalers}/a/status");
+    bench.patch(&path, STRATEGIC, status("One")).await?.is(200);
+    let both = bench.patch(&path, STRATEGIC, status("Two")).await?.is(200);
+    // The real controller has conditions of its own.
+    let conditions = both.at("/status/conditions").as_array().cloned().unwrap_or_default();
+    let has = |kind: &str| conditions.iter().any(|condition| condition["type"] == kind);
+    assert!(has("One") && has("Two"), "{}", both.text);
     Ok(())
 }

@@ -11,7 +11,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::merge_keys::{APPLY, PATCH, STRUCTS};
+use super::merge_keys::{APPLY, PATCH, REPLACE, STRUCTS};
 use crate::schema::{Additional, Checks, Kind, ListType, MergeStrategy, Schema};
 
 /// Where `$ref`s of definitions point, in schemas and in OpenAPI documents alike.
@@ -173,7 +173,9 @@ static PATCH_RULES: LazyLock<HashMap<Field, MergeStrategy>> = LazyLock::new(|| {
         retain_keys,
         replace: false,
     };
-    PATCH.iter().map(|(owner, field, key, retain)| ((*owner, *field), rule(key, *retain))).collect()
+    let merged = PATCH.iter().map(|(owner, field, key, retain)| ((*owner, *field), rule(key, *retain)));
+    let whole = MergeStrategy { replace: true, ..MergeStrategy::default() };
+    merged.chain(REPLACE.iter().map(|field| (*field, whole.clone()))).collect()
 });
 
 /// The schema of one field with what the tables say of it.

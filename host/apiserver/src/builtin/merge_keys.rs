@@ -11,6 +11,10 @@ use super::definitions::Merge::{self, AtomicMap, AtomicStruct, ListMap, ListSet}
 
 /// Definition, field (empty for the definition itself), how server-side apply merges it.
 pub(super) const APPLY: &[(&str, &str, Merge)] = &[
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhook", "matchConditions", ListMap(&["name"])),
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration", "webhooks", ListMap(&["name"])),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhook", "matchConditions", ListMap(&["name"])),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration", "webhooks", ListMap(&["name"])),
     ("io.k8s.api.apps.v1.DaemonSetStatus", "conditions", ListMap(&["type"])),
     ("io.k8s.api.apps.v1.DeploymentStatus", "conditions", ListMap(&["type"])),
     ("io.k8s.api.apps.v1.ReplicaSetStatus", "conditions", ListMap(&["type"])),
@@ -105,11 +109,16 @@ pub(super) const APPLY: &[(&str, &str, Merge)] = &[
 /// Definition, field, merge key of a strategic merge patch (empty for lists of scalars),
 /// and whether the patch may carry `$retainKeys`.
 pub(super) const PATCH: &[(&str, &str, &str, bool)] = &[
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhook", "matchConditions", "name", false),
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration", "webhooks", "name", false),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhook", "matchConditions", "name", false),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration", "webhooks", "name", false),
     ("io.k8s.api.apps.v1.DaemonSetStatus", "conditions", "type", false),
     ("io.k8s.api.apps.v1.DeploymentSpec", "strategy", "", true),
     ("io.k8s.api.apps.v1.DeploymentStatus", "conditions", "type", false),
     ("io.k8s.api.apps.v1.ReplicaSetStatus", "conditions", "type", false),
     ("io.k8s.api.apps.v1.StatefulSetStatus", "conditions", "type", false),
+    ("io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus", "conditions", "type", false),
     ("io.k8s.api.batch.v1.JobStatus", "conditions", "type", false),
     ("io.k8s.api.core.v1.ComponentStatus", "conditions", "type", false),
     ("io.k8s.api.core.v1.Container", "env", "name", false),
@@ -150,9 +159,14 @@ pub(super) const PATCH: &[(&str, &str, &str, bool)] = &[
     ("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "ownerReferences", "uid", false),
 ];
 
+/// Definition and field of structs that a strategic merge patch replaces as a whole.
+pub(super) const REPLACE: &[(&str, &str)] = &[("io.k8s.api.policy.v1.PodDisruptionBudgetSpec", "selector")];
+
 /// Members that are Go structs by value, so that they are present even when empty (fields with
 /// `default: {}` in the typed schema). `metadata`, `spec` and `status` of every kind are, too.
 pub(super) const STRUCTS: &[(&str, &str)] = &[
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhook", "clientConfig"),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhook", "clientConfig"),
     ("io.k8s.api.apps.v1.DaemonSetSpec", "template"),
     ("io.k8s.api.apps.v1.DaemonSetSpec", "updateStrategy"),
     ("io.k8s.api.apps.v1.DeploymentSpec", "strategy"),

@@ -72,6 +72,29 @@ fn apply_site(live: Option<&Value>, manager: &str, spec: Value) -> Result<Value,
 }
 
 #[test]
+fn webhooks_and_their_conditions_are_applied_by_name() {
+    let group = "admissionregistration.k8s.io";
+    for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+        let schema = builtin::find_kind(group, "v1", kind).unwrap().schema();
+        let apply = |live: Option<&Value>, manager: &str, webhook: Value| {
+            let api_version = format!("{group}/v1");
+            let object = json!({"apiVersion": api_version, "kind": kind, "webhooks": [webhook]});
+            apply(&schema, live, &object, &applier(manager, &api_version, 1)).unwrap()
+        };
+        let condition = |name: &str| json!([{"name": name, "expression": "true"}]);
+        let first = apply(None, "one", json!({"name": "a", "matchConditions": condition("x")}));
+        let second = apply(Some(&first), "two", json!({"name": "b"}));
+        let third = apply(Some(&second), "two", json!({"name": "a", "matchConditions": condition("y")}));
+        assert_eq!(third["webhooks"].as_array().map(Vec::len), Some(1), "{third}");
+        let webhook = &third["webhooks"][0];
+        assert_eq!(webhook["matchConditions"], json!([condition("x")[0], condition("y")[0]]), "{third}");
+        assert_eq!(webhook["clientConfig"], json!({}), "a Go struct by value");
+        let both = &second["webhooks"];
+        assert_eq!((&both[0]["name"], &both[1]["name"]), (&json!("a"), &json!("b")));
+    }
+}
+
+#[test]
 fn the_first_apply_owns_what_it_names_and_no_more() {
     let stored = applied(None, "me", json!({"replicas": 1}), 0).unwrap();
     assert_eq!(owners(&stored), ["me Apply: .spec.replicas"]);

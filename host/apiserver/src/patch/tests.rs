@@ -18,6 +18,52 @@ fn pod_merge(target: Value, patch: Value) -> Value {
     strategic_merge(&target, &patch, &schema).unwrap()
 }
 
+/// Merges into an object of a kind that is not a Pod.
+fn merge_of(group: &str, version: &str, plural: &str, target: Value, patch: Value) -> Value {
+    let schema = builtin::find(group, version, plural).unwrap().schema();
+    strategic_merge(&target, &patch, &schema).unwrap()
+}
+
+#[test]
+fn webhooks_and_their_conditions_are_merged_by_name() {
+    for plural in ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"] {
+        let webhooks = json!({"webhooks": [
+            {"name": "a", "timeoutSeconds": 1, "clientConfig": {"url": "u"}, "matchConditions": [{"name": "x", "expression": "1"}]},
+            {"name": "b"},
+        ]});
+        let patch = json!({"webhooks": [
+            {"name": "a", "timeoutSeconds": 2, "matchConditions": [{"name": "y", "expression": "2"}]},
+        ]});
+        let merged = merge_of("admissionregistration.k8s.io", "v1", plural, webhooks, patch);
+        let conditions = json!([{"name": "y", "expression": "2"}, {"name": "x", "expression": "1"}]);
+        let expected = json!({"webhooks": [
+            {"name": "a", "timeoutSeconds": 2, "clientConfig": {"url": "u"}, "matchConditions": conditions},
+            {"name": "b"},
+        ]});
+        assert_eq!(merged, expected, "{plural}");
+    }
+}
+
+#[test]
+fn a_selector_of_a_budget_is_replaced_as_a_whole() {
+    let spec = |labels: Value| json!({"spec": {"minAvailable": 1, "selector": {"matchLabels": labels}}});
+    let budget = spec(json!({"a": "1"}));
+    let patch = json!({"spec": {"selector": {"matchLabels": {"b": "2"}}}});
+    let merged = merge_of("policy", "v1", "poddisruptionbudgets", budget, patch);
+    assert_eq!(merged, spec(json!({"b": "2"})));
+}
+
+#[test]
+fn conditions_of_an_autoscaler_are_merged_by_type() {
+    let status = |conditions: Value| json!({"status": {"conditions": conditions}});
+    let live = status(json!([{"type": "A", "status": "True"}]));
+    let patch = status(json!([{"type": "B", "status": "False"}]));
+    let merged = merge_of("autoscaling", "v2", "horizontalpodautoscalers", live, patch);
+    let types: Vec<&Value> =
+        merged["status"]["conditions"].as_array().unwrap().iter().map(|c| &c["type"]).collect();
+    assert_eq!((types.len(), types.contains(&&json!("A"))), (2, true), "{merged}");
+}
+
 fn containers(list: Value) -> Value {
     json!({"spec": {"containers": list}})
 }

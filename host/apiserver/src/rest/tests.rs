@@ -218,3 +218,19 @@ async fn a_definition_is_compared_with_the_one_before() {
     assert_eq!(patch(&format!("{path}/status"), forget).await.0, 200);
     assert_eq!(patch(&path, only_other).await.0, 200);
 }
+
+#[tokio::test]
+async fn an_autoscalers_conditions_are_merged_in_its_status() {
+    let bench = Bench::new();
+    let autoscalers = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "nothing"});
+    let body = json!({"metadata": {"name": "a"}, "spec": {"maxReplicas": 2, "scaleTargetRef": target}});
+    assert_eq!(bench.send("POST", autoscalers, body).await.0, 201);
+    let path = format!("{autoscalers}/a/status");
+    for (kind, count) in [("One", 1), ("Two", 2)] {
+        let status = json!({"status": {"conditions": [{"type": kind, "status": "True"}]}});
+        let answer = bench.send_as("PATCH", &path, "application/strategic-merge-patch+json", status).await;
+        let conditions = answer.1["status"]["conditions"].as_array();
+        assert_eq!(conditions.map(Vec::len), Some(count), "{answer:?}");
+    }
+}
