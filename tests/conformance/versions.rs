@@ -1,7 +1,7 @@
 //! Optimistic concurrency: resourceVersion, uid, and writes that change nothing.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::{Bench, CONFIG_MAPS, DEPLOYMENTS, GADGETS, MERGE, deployment, gadget};
 
@@ -29,6 +29,39 @@ async fn a_config_map_is_replaced_without_a_version() -> Result<()> {
     let replaced = bench.put(&format!("{CONFIG_MAPS}/a"), body).await?.is(200);
     assert_eq!(replaced.at("/data"), &json!({"other": "value"}));
     assert_eq!(replaced.at("/metadata/labels"), &json!(null));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_account_is_replaced_without_a_version() -> Result<()> {
+    let bench = Bench::new("account").await?;
+    let accounts = "/api/v1/namespaces/{ns}/serviceaccounts";
+    let account = |labels: Value| json!({"metadata": {"name": "a", "labels": labels}});
+    bench.post(accounts, account(json!({"a": "b"}))).await?.is(201);
+    let replaced = bench.put(&format!("{accounts}/a"), account(json!({"c": "d"}))).await?.is(200);
+    assert_eq!(replaced.at("/metadata/labels"), &json!({"c": "d"}));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_webhook_configuration_is_not_replaced_without_a_version() -> Result<()> {
+    let bench = Bench::new("webhook").await?;
+    let webhooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    let body = json!({"metadata": {"name": bench.ns.name()}});
+    let created = bench.post(webhooks, body.clone()).await?.is(201);
+    assert_eq!(created.at("/metadata/generation"), &json!(1));
+    let path = format!("{webhooks}/{}", bench.ns.name());
+    let refused = bench.put(&path, body).await?.refused(422, "Invalid");
+    assert_eq!(refused.cause_fields(), ["metadata.resourceVersion"]);
+    bench.delete(&path).await?.is(200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_put_does_not_create_a_quota() -> Result<()> {
+    let bench = Bench::new("quota").await?;
+    let body = json!({"metadata": {"name": "a"}, "spec": {"hard": {"pods": "1"}}});
+    bench.put("/api/v1/namespaces/{ns}/resourcequotas/a", body).await?.refused(404, "NotFound");
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::At;
+use super::{At, Part};
 use crate::clock;
 use crate::error::ApiError;
 use crate::json;
-use crate::kinds::Resource;
+use crate::kinds::{Generation, Resource};
 use crate::schema::Cause;
 
 /// Characters of generated suffixes: none that could spell something.
@@ -69,7 +69,7 @@ pub(super) fn begin(resource: &Resource, object: &mut Value) {
     metadata.insert("uid".to_owned(), uuid::Uuid::new_v4().to_string().into());
     let now = clock::seconds(clock::now());
     metadata.insert("creationTimestamp".to_owned(), now.into());
-    if resource.traits.counts_generation {
+    if resource.traits.generation != Generation::Absent {
         metadata.insert("generation".to_owned(), 1.into());
     }
 }
@@ -94,15 +94,26 @@ pub(super) fn carry_over(live: &Value, object: &mut Value) -> Vec<Cause> {
     causes
 }
 
-/// Counts the generation: up when anything outside metadata (and status, where that is a
-/// subresource) changed.
-pub(super) fn count_generation(resource: &Resource, live: &Value, object: &mut Value) {
-    if !resource.traits.counts_generation {
-        return;
+/// Sets the generation, which is the server's: what it was, or one more when what counts for
+/// this kind has changed. Writes of a subresource do not raise it.
+pub(super) fn count_generation(at: &At, live: &Value, object: &mut Value) {
+    let generation = json::generation(live) + i64::from(raises(at, live, object));
+    let generation = Some(generation).filter(|g| *g != 0);
+    json::set_meta(object, "generation", generation.map(Value::from));
+}
+
+fn raises(at: &At, live: &Value, object: &Value) -> bool {
+    if at.part != Part::Main {
+        return false;
     }
-    let raise = i64::from(spec_differs(resource, live, object));
-    let generation = json::generation(live) + raise;
-    json::set_meta(object, "generation", Some(generation.into()));
+    match at.resource.traits.generation {
+        Generation::Absent | Generation::Constant => false,
+        Generation::Content => spec_differs(&at.resource, live, object),
+        Generation::ContentAnd(field) => {
+            let path = format!("/metadata/{field}");
+            live.pointer(&path) != object.pointer(&path) || spec_differs(&at.resource, live, object)
+        }
+    }
 }
 
 fn spec_differs(resource: &Resource, live: &Value, object: &Value) -> bool {

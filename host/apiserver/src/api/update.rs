@@ -114,7 +114,7 @@ impl Api {
         let mut object = only_part(at, &old, object);
         admission::on_update(resource, &old, &mut object);
         resource.default(&mut object);
-        meta::count_generation(resource, &old, &mut object);
+        meta::count_generation(at, &old, &mut object);
         if !tracked {
             let tracking = options.tracking(resource, at.part);
             object = fields::update(&resource.schema, Some(&old), object, &tracking);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub(crate) use custom::{Definition, check_definition, is_established};
 pub(crate) use documents::Documents;
-pub(crate) use traits::Traits;
+pub(crate) use traits::{Generation, Traits};
 
 use crate::error::Subject;
 use crate::schema::Schema;

@@ -12,10 +12,23 @@ pub(crate) struct Traits {
     pub(crate) create_on_update: bool,
     /// DELETE answers the object instead of a Status.
     pub(crate) returns_deleted: bool,
-    /// The server counts `metadata.generation`.
-    pub(crate) counts_generation: bool,
+    /// What `metadata.generation` says.
+    pub(crate) generation: Generation,
     /// DELETE without a policy leaves dependents alone.
     pub(crate) orphans_by_default: bool,
+}
+
+/// When the server raises `metadata.generation`, which begins with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Generation {
+    /// The server gives none.
+    Absent,
+    /// Never.
+    Constant,
+    /// With every change outside metadata and status.
+    Content,
+    /// Also with a change of this field of metadata.
+    ContentAnd(&'static str),
 }
 
 impl Traits {
@@ -24,7 +37,7 @@ impl Traits {
         unconditional_update: false,
         create_on_update: false,
         returns_deleted: false,
-        counts_generation: true,
+        generation: Generation::Content,
         orphans_by_default: false,
     };
 
@@ -34,8 +47,8 @@ impl Traits {
             unconditional_update: !is_conditional(group, plural),
             create_on_update: creates_on_update(group, plural),
             returns_deleted: returns_deleted(group, plural),
-            counts_generation: counts_generation(group, plural),
-            orphans_by_default: (group, plural) == ("batch", "jobs"),
+            generation: generation(group, plural),
+            orphans_by_default: matches!((group, plural), ("batch", "jobs") | ("", "replicationcontrollers")),
         }
     }
 }
@@ -43,17 +56,15 @@ impl Traits {
 fn is_conditional(group: &str, plural: &str) -> bool {
     matches!(
         (group, plural),
-        ("", "serviceaccounts")
-            | ("coordination.k8s.io", _)
-            | ("policy", "poddisruptionbudgets")
-            | ("apiextensions.k8s.io", _)
+        ("policy", "poddisruptionbudgets")
+            | ("coordination.k8s.io" | "apiextensions.k8s.io" | "admissionregistration.k8s.io", _)
     )
 }
 
 fn creates_on_update(group: &str, plural: &str) -> bool {
     matches!(
         (group, plural),
-        ("", "events" | "services" | "endpoints" | "limitranges" | "resourcequotas")
+        ("", "events" | "services" | "endpoints" | "limitranges")
             | ("events.k8s.io" | "coordination.k8s.io" | "rbac.authorization.k8s.io", _)
     )
 }
@@ -67,16 +78,21 @@ fn returns_deleted(group: &str, plural: &str) -> bool {
     )
 }
 
-fn counts_generation(group: &str, plural: &str) -> bool {
-    matches!(
-        (group, plural),
-        ("", "pods" | "replicationcontrollers")
-            | ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets")
-            | ("batch", _)
-            | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
-            | ("policy", _)
-            | ("discovery.k8s.io" | "apiextensions.k8s.io", _)
-    )
+/// Annotations of a Deployment go to its ReplicaSets, and labels of an EndpointSlice say whose
+/// it is: their changes count.
+fn generation(group: &str, plural: &str) -> Generation {
+    match (group, plural) {
+        ("apps", "deployments") => Generation::ContentAnd("annotations"),
+        ("discovery.k8s.io", _) => Generation::ContentAnd("labels"),
+        ("scheduling.k8s.io", _) => Generation::Constant,
+        ("", "pods" | "podtemplates" | "replicationcontrollers")
+        | ("apps", "replicasets" | "statefulsets" | "daemonsets")
+        | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
+        | ("batch" | "policy" | "apiextensions.k8s.io" | "admissionregistration.k8s.io", _) => {
+            Generation::Content
+        }
+        _ => Generation::Absent,
+    }
 }
 
 /// The status that a new built-in object has, `None` for kinds that have none.
@@ -110,6 +126,15 @@ mod tests {
         assert!(lease.create_on_update && !lease.unconditional_update);
         let config = Traits::built_in("", "configmaps");
         assert!(!config.create_on_update && config.unconditional_update);
+    }
+
+    #[test]
+    fn a_service_account_is_replaced_without_a_version_and_a_webhook_is_not() {
+        assert!(Traits::built_in("", "serviceaccounts").unconditional_update);
+        let group = "admissionregistration.k8s.io";
+        assert!(!Traits::built_in(group, "mutatingwebhookconfigurations").unconditional_update);
+        assert!(!Traits::built_in("", "resourcequotas").create_on_update);
+        assert!(Traits::built_in("", "replicationcontrollers").orphans_by_default);
     }
 
     #[test]

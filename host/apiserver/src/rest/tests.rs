@@ -11,8 +11,10 @@ use crate::{Embedded, User};
 
 const TOKEN: &str = "token";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const THINGS: &str = "/apis/rest.polyreme.dev/v1/namespaces/default/things";
+const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 struct Bench(Router);
@@ -66,6 +68,13 @@ fn definition() -> Value {
             "versions": [version("v1", true), version("v2", false)],
         },
     })
+}
+
+fn deployment() -> Value {
+    let template =
+        json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let spec = json!({"selector": {"matchLabels": {"app": "a"}}, "template": template});
+    json!({"metadata": {"name": "a"}, "spec": spec})
 }
 
 fn config_map(name: &str) -> Value {
@@ -156,7 +165,7 @@ async fn a_patch_does_not_take_the_name_away() {
     let bench = Bench::new();
     assert_eq!(bench.send("POST", CONFIG_MAPS, config_map("a")).await.0, 201);
     let (path, patch) = (format!("{CONFIG_MAPS}/a"), json!({"metadata": {"name": null}}));
-    let refused = bench.send_as("PATCH", &path, "application/merge-patch+json", patch).await;
+    let refused = bench.send_as("PATCH", &path, MERGE, patch).await;
     assert!(unnamed(&refused), "{refused:?}");
 }
 
@@ -186,9 +195,7 @@ fn causes(answer: &Answer) -> Vec<&str> {
 async fn a_definition_is_compared_with_the_one_before() {
     let bench = Bench::with_things().await;
     let path = format!("{DEFINITIONS}/things.rest.polyreme.dev");
-    let patch = async |path: &str, spec: Value| {
-        bench.send_as("PATCH", path, "application/merge-patch+json", spec).await
-    };
+    let patch = async |path: &str, spec: Value| bench.send_as("PATCH", path, MERGE, spec).await;
     let wrong = [
         (json!({"scope": "Cluster"}), "spec.scope"),
         (json!({"names": {"kind": "Other"}}), "spec.names.kind"),
@@ -233,4 +240,41 @@ async fn an_autoscalers_conditions_are_merged_in_its_status() {
         let conditions = answer.1["status"]["conditions"].as_array();
         assert_eq!(conditions.map(Vec::len), Some(count), "{answer:?}");
     }
+}
+
+/// Sends merge patches one after the other and answers the generation after each.
+async fn generations(bench: &Bench, path: &str, patches: &[(&str, Value)]) -> Vec<Option<i64>> {
+    let mut generations = Vec::new();
+    for (part, patch) in patches {
+        let (code, object) = bench.send_as("PATCH", &format!("{path}{part}"), MERGE, patch.clone()).await;
+        assert_eq!(code, 200, "{object}");
+        generations.push(object["metadata"]["generation"].as_i64());
+    }
+    generations
+}
+
+#[tokio::test]
+async fn the_generation_follows_what_counts_for_its_kind() {
+    let bench = Bench::new();
+    let annotated = |value: &str| json!({"metadata": {"annotations": {"a": value}}});
+    let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+    assert_eq!(bench.send("POST", DEPLOYMENTS, deployment()).await.0, 201);
+    let patches = [("", labelled.clone()), ("", annotated("1")), ("/status", annotated("2"))];
+    let counted = generations(&bench, &format!("{DEPLOYMENTS}/a"), &patches).await;
+    assert_eq!(counted, [Some(1), Some(2), Some(2)]);
+
+    let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+    let slice = json!({"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": []});
+    assert_eq!(bench.send("POST", slices, slice).await.0, 201);
+    let patches = [("", annotated("1")), ("", labelled.clone())];
+    assert_eq!(generations(&bench, &format!("{slices}/a"), &patches).await, [Some(1), Some(2)]);
+
+    let classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
+    assert_eq!(bench.send("POST", classes, json!({"metadata": {"name": "a"}, "value": 1})).await.0, 201);
+    let patches = [("", json!({"description": "other"}))];
+    assert_eq!(generations(&bench, &format!("{classes}/a"), &patches).await, [Some(1)]);
+
+    assert_eq!(bench.send("POST", CONFIG_MAPS, config_map("a")).await.0, 201);
+    let patches = [("", json!({"metadata": {"generation": 7}, "data": {"k": "v"}}))];
+    assert_eq!(generations(&bench, &format!("{CONFIG_MAPS}/a"), &patches).await, [None]);
 }
