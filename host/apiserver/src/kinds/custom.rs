@@ -46,10 +46,6 @@ fn texts(value: &Value, pointer: &str) -> Vec<String> {
     list.into_iter().map(str::to_owned).collect()
 }
 
-fn texts_of(list: &[Value], pointer: &str) -> Vec<String> {
-    list.iter().map(|item| text(item, pointer)).collect()
-}
-
 impl Definition {
     /// Reads a definition that [`check_definition`] accepted; names come from
     /// `status.acceptedNames`, so that a conflict leaves the accepted ones in force.
@@ -219,9 +215,10 @@ fn check_stored_versions(object: &Value, old: &Value) -> Vec<Cause> {
     if object.get("spec") == old.get("spec") {
         return Vec::new();
     }
-    let versions = texts_of(json::items(object.pointer("/spec/versions")), "/name");
+    let versions = json::items(object.pointer("/spec/versions"));
+    let is_kept = |name: &str| versions.iter().any(|version| text(version, "/name") == name);
     let stored = texts(object, "/status/storedVersions").into_iter().enumerate();
-    let missing = stored.filter(|(_, version)| !versions.contains(version));
+    let missing = stored.filter(|(_, name)| !is_kept(name));
     missing.map(|(at, version)| missing_version(at, &version)).collect()
 }
 
@@ -302,7 +299,7 @@ mod tests {
         })
     }
 
-    /// Paths of what is wrong with a step from version `v1` to a changed definition.
+    /// What is wrong with a step from version `v1` to a changed definition.
     fn refused(change: impl Fn(&mut Value), established: bool) -> Vec<String> {
         let mut old = definition(&["v1"]);
         if !established {

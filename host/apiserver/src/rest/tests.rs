@@ -278,3 +278,42 @@ async fn the_generation_follows_what_counts_for_its_kind() {
     let patches = [("", json!({"metadata": {"generation": 7}, "data": {"k": "v"}}))];
     assert_eq!(generations(&bench, &format!("{CONFIG_MAPS}/a"), &patches).await, [None]);
 }
+
+#[tokio::test]
+async fn a_put_needs_a_version_and_creates_as_its_kind_says() {
+    let bench = Bench::new();
+    let named = || json!({"metadata": {"name": "a"}});
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    assert_eq!(bench.send("POST", accounts, named()).await.0, 201);
+    assert_eq!(bench.send("PUT", &format!("{accounts}/a"), named()).await.0, 200);
+
+    let webhooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    let (code, created) = bench.send("POST", webhooks, named()).await;
+    assert_eq!((code.as_u16(), &created["metadata"]["generation"]), (201, &json!(1)));
+    let refused = bench.send("PUT", &format!("{webhooks}/a"), named()).await;
+    assert_eq!((refused.0.as_u16(), causes(&refused)), (422, vec!["metadata.resourceVersion"]));
+
+    let quota = "/api/v1/namespaces/default/resourcequotas/a";
+    assert_eq!(bench.send("PUT", quota, named()).await.0, 404);
+}
+
+#[tokio::test]
+async fn webhooks_of_two_managers_stand_side_by_side() {
+    let bench = Bench::new();
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/a";
+    let body = |name: &str| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "a"},
+            "webhooks": [{
+                "name": name, "clientConfig": {"url": "https://127.0.0.1:1/"}, "sideEffects": "None",
+                "admissionReviewVersions": ["v1"], "matchConditions": [{"name": "x", "expression": "true"}],
+            }],
+        })
+    };
+    for (manager, count) in [("one", 1), ("two", 2)] {
+        let path = format!("{path}?fieldManager={manager}");
+        let answer = bench.send_as("PATCH", &path, APPLY, body(&format!("{manager}.a.example"))).await;
+        assert_eq!(answer.1["webhooks"].as_array().map(Vec::len), Some(count), "{answer:?}");
+    }
+}
