@@ -27,7 +27,7 @@ fn a_response_is_what_the_server_says() {
 
 #[test]
 fn a_content_type_of_ones_own_is_the_only_one() {
-    let own = "application/merge-patch+json";
+    const OWN: &str = "application/merge-patch+json";
     let cluster = house().with_server(|request| {
         let mut response = HttpResponse::new(200, "");
         let typed = request.header_value("content-type").unwrap_or_default();
@@ -36,10 +36,10 @@ fn a_content_type_of_ones_own_is_the_only_one() {
     });
     reconcile(&cluster, |ctx, _| {
         let request = || HttpRequest::new("PATCH", "https://cloud.test/");
-        let before = request().header("Content-Type", own).json(&json!({}))?;
-        let after = request().json(&json!({}))?.header("Content-Type", own);
+        let before = request().header("Content-Type", OWN).json(&json!({}))?;
+        let after = request().json(&json!({}))?.header("Content-Type", OWN);
         assert_eq!(before, after);
-        assert_eq!(ctx.http(&after)?.header("x-type"), Some(own));
+        assert_eq!(ctx.http(&after)?.header("x-type"), Some(OWN));
         let plain = request().json(&json!({}))?;
         assert_eq!(ctx.http(&plain)?.header("x-type"), Some("application/json"));
         Ok(Action::Done)
