@@ -146,6 +146,13 @@ async fn a_version_that_was_stored_stays_until_the_status_forgets_it() -> Result
     assert!(refused.message().contains(why), "{}", refused.text);
     let moved = bench.patch(&path, MERGE, versions(&[("v1", false), ("v2", true)])).await?.is(200);
     assert_eq!(moved.at("/status/storedVersions"), &json!(["v1", "v2"]));
+    let managers = moved.at("/metadata/managedFields").as_array().cloned().unwrap_or_default();
+    let of_the_spec = managers.iter().filter(|entry| entry["subresource"] != "status");
+    assert!(
+        of_the_spec.into_iter().all(|entry| entry["fieldsV1"].get("f:status").is_none()),
+        "{}",
+        moved.text
+    );
     let forgotten = json!({"status": {"storedVersions": ["v2"]}});
     bench.patch(&format!("{path}/status"), MERGE, forgotten).await?.is(200);
     bench.patch(&path, MERGE, versions(&[("v2", true)])).await?.is(200);

@@ -92,11 +92,34 @@ async fn all_namespaces_at_once_are_not_deleted() -> Result<()> {
     bench.post(CONFIG_MAPS, body).await?.is(201);
     bench.delete(&config_maps).await?.refused(405, "MethodNotAllowed");
     assert_eq!(bench.get(&config_maps).await?.is(200).names(), ["a"]);
+    bench
+        .post("/api/v1/configmaps", json!({"metadata": {"name": "b"}}))
+        .await?
+        .refused(405, "MethodNotAllowed");
+    bench
+        .put("/api/v1/configmaps", json!({"metadata": {"name": "b"}}))
+        .await?
+        .refused(405, "MethodNotAllowed");
+    bench.patch("/api/v1/configmaps", MERGE, json!({})).await?.refused(405, "MethodNotAllowed");
     let gadgets = "/apis/conformance.polyreme.dev/v1/gadgets";
     let absent = bench.delete(&format!("{gadgets}{selector}")).await?.is(404);
     assert_eq!(absent.text, "404 page not found\n");
     bench.post(gadgets, gadget("a")).await?.is(404);
+    bench.put(gadgets, gadget("a")).await?.is(404);
+    bench.patch(gadgets, MERGE, json!({})).await?.is(404);
     bench.get(&format!("{gadgets}{selector}")).await?.is(200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_collection_without_namespaces_can_be_deleted() -> Result<()> {
+    let bench = Bench::new("roles").await?;
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let selected = format!("{roles}?labelSelector=app={}", bench.ns.name());
+    let body = json!({"metadata": {"name": bench.ns.name(), "labels": {"app": bench.ns.name()}}});
+    bench.post(roles, body).await?.is(201);
+    bench.delete(&selected).await?.is(200);
+    assert!(bench.get(&selected).await?.is(200).names().is_empty());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What counts as a change of the desired state.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::{Bench, CONFIG_MAPS, DEPLOYMENTS, GADGETS, MERGE, deployment, gadget};
 
@@ -44,6 +44,11 @@ async fn annotations_of_a_deployment_count_and_labels_do_not() -> Result<()> {
         (path.clone(), annotations, 2),
         (format!("{path}/status"), in_status, 2),
     ];
+    follows(&bench, steps).await
+}
+
+/// Sends merge patches one after the other and looks at the generation after each.
+async fn follows(bench: &Bench, steps: impl IntoIterator<Item = (String, Value, i64)>) -> Result<()> {
     for (path, patch, generation) in steps {
         let patched = bench.patch(&path, MERGE, patch).await?.is(200);
         assert_eq!(patched.at("/metadata/generation"), &json!(generation), "{}", patched.text);
@@ -58,11 +63,10 @@ async fn labels_of_an_endpoint_slice_count_and_annotations_do_not() -> Result<()
     let slice = json!({"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": []});
     bench.post(slices, slice).await?.is(201);
     let path = format!("{slices}/a");
-    for (field, generation) in [("annotations", 1), ("labels", 2)] {
-        let patched = bench.patch(&path, MERGE, json!({"metadata": {field: {"a": "b"}}})).await?.is(200);
-        assert_eq!(patched.at("/metadata/generation"), &json!(generation), "{}", patched.text);
-    }
-    Ok(())
+    let step = |(field, generation): (&str, i64)| {
+        (path.clone(), json!({"metadata": {field: {"a": "b"}}}), generation)
+    };
+    follows(&bench, [("annotations", 1), ("labels", 2)].map(step)).await
 }
 
 #[tokio::test]

@@ -142,6 +142,12 @@ async fn a_body_names_its_object() -> Result<()> {
     assert_eq!(bench.put(&path, body()).await?.refused(400, "BadRequest").message(), UNNAMED);
     let applied = bench.apply(&path, "me", body()).await?.is(200);
     assert_eq!((applied.str("/metadata/name"), applied.str("/data/k")), ("a", "v"));
+    let taken = bench.patch(&path, MERGE, json!({"metadata": {"name": null}})).await?;
+    assert_eq!(taken.refused(400, "BadRequest").message(), UNNAMED);
+    let mut other = body();
+    other["metadata"] = json!({"name": "b"});
+    bench.put(&path, other.clone()).await?.refused(400, "BadRequest");
+    bench.apply(&path, "me", other).await?.refused(400, "BadRequest");
     let mut unnamed = gadget("a");
     unnamed["metadata"] = json!({});
     let refused = bench.put(&format!("{GADGETS}/a"), unnamed).await?.refused(400, "BadRequest");
@@ -153,9 +159,12 @@ async fn a_body_names_its_object() -> Result<()> {
 async fn a_scale_names_its_object() -> Result<()> {
     let bench = Bench::new("unnamed-scale").await?;
     bench.post(DEPLOYMENTS, deployment("a", 0)).await?.is(201);
-    let body = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 0}});
-    let refused = bench.put(&format!("{DEPLOYMENTS}/a/scale"), body).await?.refused(400, "BadRequest");
+    let mut body = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 2}});
+    let path = format!("{DEPLOYMENTS}/a/scale");
+    let refused = bench.put(&path, body.clone()).await?.refused(400, "BadRequest");
     assert_eq!(refused.message(), UNNAMED);
+    body["metadata"] = json!({"name": "a", "namespace": bench.ns.name()});
+    assert_eq!(bench.put(&path, body).await?.is(200).at("/spec/replicas"), &json!(2));
     Ok(())
 }
 

@@ -4,7 +4,8 @@
 //! and one task publishes from there through kube's recorder (`events.k8s.io/v1`; repeats
 //! of the same reason for the same object count up one Event instead of making more).
 //! When the API server is slower than the guests, events are dropped and counted in
-//! `polyreme_events_dropped_total`, since no event is worth holding up a reconcile.
+//! `polyreme_events_dropped_total`, since no event is worth holding up a reconcile. Each
+//! controller has a part of the channel only, so that one cannot silence the others.
 //!
 //! What the API server would refuse is put right first: the note is cut to 1 KiB, a
 //! reason that is not CamelCase is made so, an empty action becomes the reason.

@@ -12,8 +12,6 @@ pub(crate) mod query;
 mod respond;
 mod stream;
 mod tables;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

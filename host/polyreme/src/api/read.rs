@@ -99,8 +99,9 @@ impl ReconcileApi {
         let namespace = query.namespace.as_deref();
         let in_namespace =
             |object: &Object| namespace.is_none_or(|n| object.key.namespace.as_deref() == Some(n));
-        let after = query.continue_.as_deref().and_then(|token| token.split_once(TOKEN_SEPARATOR));
-        let is_after = |object: &Object| after.is_none_or(|last| sorted_by(object) > last);
+        let last = query.continue_.as_deref().and_then(|token| token.split_once(TOKEN_SEPARATOR));
+        let last = last.map(|(namespace, name)| ObjectKey::new(Some(namespace), name));
+        let is_after = |object: &Object| last.as_ref().is_none_or(|last| object.key > *last);
         let selected =
             |object: &Arc<Object>| in_namespace(object) && is_after(object) && selectors.select(object);
         Ok(Some(page(candidates.into_iter().filter(selected).collect(), query)))
@@ -152,24 +153,18 @@ fn page(mut selected: Vec<Arc<Object>>, query: &ListQuery) -> Page {
     let more = selected.len() > limit;
     if more {
         // A page costs what it looks at, and sorts no more than it holds.
-        selected.select_nth_unstable_by(limit, |a, b| sorted_by(a).cmp(&sorted_by(b)));
+        selected.select_nth_unstable_by(limit, |a, b| a.key.cmp(&b.key));
         selected.truncate(limit);
     }
-    selected.sort_unstable_by(|a, b| sorted_by(a).cmp(&sorted_by(b)));
+    selected.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     Page {
         continue_: selected.last().filter(|_| more).map(|object| token_of(object)),
         items: selected.iter().map(|object| object.json.to_string()).collect(),
     }
 }
 
-/// Namespace and name.
-fn sorted_by(object: &Object) -> (&str, &str) {
-    (object.key.namespace.as_deref().unwrap_or_default(), &object.key.name)
-}
-
 fn token_of(object: &Object) -> String {
-    let (namespace, name) = sorted_by(object);
-    format!("{namespace}{TOKEN_SEPARATOR}{name}")
+    format!("{}{TOKEN_SEPARATOR}{}", object.key.namespace.as_deref().unwrap_or_default(), object.key.name)
 }
 
 struct Selectors {
