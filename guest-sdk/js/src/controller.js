@@ -39,11 +39,12 @@ export function defineController(definition) {
 export const DONE = Object.freeze({ requeueAfterMs: null });
 
 /**
- * Come back after this many milliseconds at the latest; forgets earlier failures. A time that is negative, infinite or
- * no number is a TypeError.
+ * Come back after this many milliseconds at the latest, at once when that time has passed; forgets earlier failures. A
+ * time that is infinite or no number is a TypeError.
  */
 export function requeueAfter(milliseconds) {
-  return Object.freeze({ requeueAfterMs: given.milliseconds("requeueAfter", milliseconds) });
+  const left = milliseconds < 0 ? 0 : milliseconds;
+  return Object.freeze({ requeueAfterMs: given.milliseconds("requeueAfter", left) });
 }
 
 /** The controller owner reference of the object, followed upwards, leads to the primary. */

@@ -253,7 +253,7 @@ export function defineController<Primary extends KubeObject = KubeObject>(
 ): Controller<Primary>;
 /** Come back when something changes. The same as returning nothing. */
 export const DONE: Action;
-/** Come back after this many milliseconds at the latest. @throws {TypeError} for a negative or infinite time or NaN. */
+/** Come back after this many milliseconds at the latest, at once when negative. @throws {TypeError} when infinite or NaN. */
 export function requeueAfter(milliseconds: number): Action;
 /** The controller owner reference of the object leads to the primary. */
 export function byOwner(kind: Kind, options?: { labelSelector?: string }): Watch;

@@ -25,10 +25,11 @@ function thrower(error) {
 test("nothing is done, and a delay reaches the host in milliseconds", () => {
   assert.deepEqual(outcome(() => {}).ok, { requeueAfterMs: null });
   assert.deepEqual(outcome(() => requeueAfter(250.4)).ok, { requeueAfterMs: 250 });
+  assert.deepEqual(outcome(() => requeueAfter(-1)).ok, { requeueAfterMs: 0 });
 });
 
 test("a delay that is none is an error that names it", () => {
-  for (const [delay, shown] of [[NaN, "NaN"], [Infinity, "Infinity"], [-1, "-1"], ["30", '"30"'], [undefined, "undefined"], [5n, "5n"]]) {
+  for (const [delay, shown] of [[NaN, "NaN"], [Infinity, "Infinity"], ["30", '"30"'], [undefined, "undefined"], [5n, "5n"]]) {
     const words = `requeueAfter must be a number of milliseconds, neither negative nor infinite, not ${shown}`;
     assert.throws(() => requeueAfter(delay), { name: "TypeError", message: words });
   }
