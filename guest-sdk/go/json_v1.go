@@ -1,4 +1,4 @@
-//go:build !go1.27 || !goexperiment.jsonv2 || tinygo
+//go:build !go1.26 || !goexperiment.jsonv2 || tinygo
 
 package sdk
 

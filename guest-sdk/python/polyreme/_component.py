@@ -20,9 +20,20 @@ from wit_world.exports import reconciler as contract
 from wit_world.imports import clock, events, http, kubernetes, log, metrics, random, settings, types
 
 from . import _sandbox
-from .controller import Action, Controller, Failure, Watch, answer
+from .controller import DONE, Action, Controller, Failure, Watch, answer
 from .errors import Reason, Refusal
-from .host import HttpRequest, HttpResponse, ListQuery, ObjectRef, Outcome, Page, Pairs, RawWritten, WriteOptions
+from .host import (
+    HttpRequest,
+    HttpResponse,
+    ListQuery,
+    ObjectRef,
+    Outcome,
+    Page,
+    Pairs,
+    RawWritten,
+    WriteOptions,
+    reference_of,
+)
 from .logs import TRACE, HostHandler
 
 _REASONS = {one: Reason(one.name.lower().replace("_", "-")) for one in types.Reason}
@@ -140,9 +151,11 @@ def load(module: str) -> type:
         def reconcile(self, request: contract.Request) -> contract.Action:
             # The contract's record has the same fields, but prints and compares otherwise.
             named = request.object
-            request.object = ObjectRef(named.api_version, named.kind, named.namespace, named.name)
+            request.object = reference_of((named.api_version, named.kind, named.namespace, named.name))
             outcome = answer(controller, host, request)
             flush()
+            if outcome is DONE:
+                return _DONE
             if isinstance(outcome, Failure):
                 failure = contract.Failure_Terminal if outcome.terminal else contract.Failure_Retry
                 raise Err(failure(outcome.message))

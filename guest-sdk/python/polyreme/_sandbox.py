@@ -96,8 +96,9 @@ def seal(host: Host, source: Source) -> Callable[[], None]:
     sys.stdout, sys.stderr = out, err
 
     def flush() -> None:
-        out.end()
-        err.end()
+        if out.unfinished or err.unfinished:
+            out.end()
+            err.end()
 
     return flush
 

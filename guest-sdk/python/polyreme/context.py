@@ -60,7 +60,8 @@ class Phase(Enum):
 class Context:
     """The world of one reconcile."""
 
-    def __init__(self, host: Host, request: Request, controller: str, *, live: bool = False) -> None:
+    # All by place and without a default: so the interpreter makes a context without a detour.
+    def __init__(self, host: Host, request: Request, controller: str, live: bool) -> None:
         self._host, self._request, self._live = host, request, live
         #: The name that this controller gives itself, for people and logs. Its field managers begin with its name
         #: in the host's configuration, which may be another.
@@ -103,7 +104,7 @@ class Context:
     @property
     def live(self) -> Context:
         """The same world, read from the API server instead of the cache."""
-        return Context(self._host, self._request, self.controller, live=True)
+        return Context(self._host, self._request, self.controller, True)
 
     # Reading
 
@@ -113,7 +114,11 @@ class Context:
         :raises NotFoundError: when there is none; :meth:`get_opt` returns ``None`` instead.
         """
         target = self._named(kind, name, namespace)
-        return parse(_ask("get", target, lambda: self._host.get(target, self._live)), target)
+        try:
+            text = self._host.get(target, self._live)
+        except Refusal as refusal:
+            raise api_error("get", str(target), refusal) from None
+        return parse(text, target)
 
     def get_opt(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """As :meth:`get`; ``None`` when there is no such object."""
@@ -333,11 +338,10 @@ class Context:
     # Helpers
 
     def _named(self, kind: Kind, name: str, namespace: str | None) -> ObjectRef:
-        target = kind.ref(namespace or self._request.object.namespace, name)
         # Every read comes by here, and what names an object is ASCII: no more than a look.
         if namespace is None and isinstance(name, str) and name.isascii():
-            return target
-        return arguments.reference(target)
+            return kind.ref(self._request.object.namespace, name)
+        return arguments.reference(kind.ref(namespace or self._request.object.namespace, name))
 
     def _emit(self, target: ObjectRef, severity: str, reason: str, note: Any) -> None:
         word = arguments.one_of("severity", _SEVERITIES, severity)

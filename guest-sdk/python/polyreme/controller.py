@@ -147,14 +147,14 @@ class Controller:
         """Carries out one request of the host; exceptions pass."""
         if self._reconcile is None:
             raise Error(f"controller {self.name!r} has no reconcile: decorate one with @controller.reconcile")
-        ctx = Context(host, request, self.name)
+        ctx = Context(host, request, self.name, False)
         if request.current is not None:
             outcome = self._reconcile(ctx, parse(request.current, request.object))
         elif self._deleted is not None:
             outcome = self._deleted(ctx, request.object)
         else:
-            outcome = DONE
-        return _action(outcome)
+            outcome = None
+        return DONE if outcome is None else _action(outcome)
 
 
 @dataclass(frozen=True)
@@ -196,8 +196,6 @@ def _outside(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _action(outcome: Any) -> Action:
-    if outcome is None:
-        return DONE
     if isinstance(outcome, Action):
         return outcome
     if hasattr(outcome, "__await__"):

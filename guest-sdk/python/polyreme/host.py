@@ -6,7 +6,8 @@ The types are the contract's records under their own names, so that bindings can
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Sequence, Union
+from functools import partial
+from typing import Callable, NamedTuple, Protocol, Sequence, Union
 
 from .errors import Refusal
 
@@ -24,6 +25,10 @@ class ObjectRef(NamedTuple):
     def __str__(self) -> str:
         place = f"{self.namespace}/" if self.namespace else ""
         return f"{self.kind} {place}{self.name}"
+
+
+#: An :class:`ObjectRef` of its fields, in a fraction of the time that the constructor of a named tuple takes.
+reference_of: Callable[[tuple[str, str, str | None, str]], ObjectRef] = partial(tuple.__new__, ObjectRef)
 
 
 @dataclass

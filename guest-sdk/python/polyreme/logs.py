@@ -52,21 +52,23 @@ class LineWriter(io.TextIOBase):
     """A text stream of which each line goes somewhere."""
 
     def __init__(self, sink: Callable[[str], None]) -> None:
-        self._sink, self._rest = sink, ""
+        self._sink = sink
+        #: The beginning of a line.
+        self.unfinished = ""
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
+        *lines, self.unfinished = (self.unfinished + text).split("\n")
         for line in lines:
             self._sink(whole(line))
-        if len(self._rest) > _MAX_LINE:
+        if len(self.unfinished) > _MAX_LINE:
             self.end()
         return len(text)
 
     def end(self) -> None:
         """Writes a last line that had no end."""
-        if self._rest:
-            self._sink(whole(self._rest))
-            self._rest = ""
+        if self.unfinished:
+            self._sink(whole(self.unfinished))
+            self.unfinished = ""

@@ -12,7 +12,7 @@ from typing import Any, Mapping, TypeVar
 
 from .codec import decode, encode
 from .errors import DecodeError, EncodeError
-from .host import ObjectRef
+from .host import ObjectRef, reference_of
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Kind:
 
     def ref(self, namespace: str | None, name: str) -> ObjectRef:
         """The reference to one object; the namespace is dropped for cluster-scoped kinds."""
-        return ObjectRef(self.api_version, self.kind, namespace if self.namespaced else None, name)
+        return reference_of((self.api_version, self.kind, namespace if self.namespaced else None, name))
 
 
 class Object(dict[str, Any]):
@@ -171,10 +171,17 @@ def encode_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def parse(text: str, target: object) -> Object:
     """The object in what the host sent."""
+    # As `json.loads`, without its search for space around the value, which the host never sends.
     try:
-        return Object(_loads(text))
-    except ValueError as error:
-        raise DecodeError(f"failed to decode {target}: {error}") from error
+        value, end = _scan(text, 0)
+    except (StopIteration, ValueError):
+        end = -1
+    if end != len(text):
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise DecodeError(f"failed to decode {target}: {error}") from error
+    return Object(value)
 
 
 def dump(value: Any, target: object) -> str:
@@ -190,14 +197,5 @@ def dump(value: Any, target: object) -> str:
         raise EncodeError(f"failed to encode {target}: {error}") from error
 
 
-def _loads(text: str) -> Any:
-    """As ``json.loads``, without its search for space around the value, which the host never sends."""
-    try:
-        value, end = _DECODER.raw_decode(text)
-    except ValueError:
-        return json.loads(text)
-    return value if end == len(text) else json.loads(text)
-
-
-_DECODER = json.JSONDecoder()
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -18,6 +18,7 @@ pub(super) async fn run(
     project: &Project,
     package: &Package,
     compiler: Compiler,
+    experiment: Option<&str>,
 ) -> Result<Vec<u8>, GoError> {
     let scratch =
         tempfile::tempdir().map_err(|source| GoError::File { path: std::env::temp_dir(), source })?;
@@ -26,6 +27,7 @@ pub(super) async fn run(
         Compiler::TinyGo => tinygo(scratch.path(), &module)?,
         _ => go(&module),
     };
+    command.envs(experiment.map(|name| ("GOEXPERIMENT", name)));
     command.current_dir(project.dir()).arg(".");
     let status = process::run(command).await.map_err(|source| GoError::Run { program: compiler, source })?;
     if !status.success() {
@@ -64,7 +66,6 @@ fn joined(flag: &str, path: &Path) -> OsString {
 }
 
 /// Has `go` look at and compile files for the target, whatever the user's own programs are built for.
-/// `GOEXPERIMENT` stays what it is: it is the user's choice.
 pub(super) fn for_wasip1(command: &mut Command) {
     command.env("GOOS", "wasip1").env("GOARCH", "wasm");
     command.env_remove("GOWASM");

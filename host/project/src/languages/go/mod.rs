@@ -3,7 +3,8 @@
 //! Three steps: ask the compiler who it is ([`toolchain`]), ask `go list` whether the folder holds a main
 //! package with the SDK in it ([`package`]; TinyGo has the same front end and needs `go` as well), compile
 //! to a core module for `wasip1` ([`compile`]). Variables that a user set for programs of their own machine
-//! (`GOOS`, `GOFLAGS` with a build mode) do not reach the compiler; `GOEXPERIMENT` does.
+//! (`GOOS`, `GOFLAGS` with a build mode) do not reach the compiler; `GOEXPERIMENT` does, and what is not set
+//! there may be chosen ([`toolchain::experiment`]).
 
 mod compile;
 mod package;
@@ -128,7 +129,11 @@ impl GoError {
 pub(crate) async fn build(project: &Project, compiler: Compiler) -> Result<Core, GoError> {
     let found = toolchain::find(compiler, project.dir()).await?;
     let package = Package::find(project).await?;
-    tracing::info!(package = package.name, compiler = found, "building for wasip1");
-    let wasm = compile::run(project, &package, compiler).await?;
+    let experiment = match compiler {
+        Compiler::TinyGo => None,
+        _ => toolchain::experiment(&found, project.dir()).await,
+    };
+    tracing::info!(package = package.name, compiler = found, experiment, "building for wasip1");
+    let wasm = compile::run(project, &package, compiler, experiment).await?;
     Ok(Core { output: project.default_output(&package.name), name: package.name, wasm })
 }

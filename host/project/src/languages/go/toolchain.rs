@@ -69,6 +69,24 @@ async fn ask(compiler: Compiler, dir: &Path) -> Result<String, GoError> {
     Ok(said)
 }
 
+/// The experiment that `go` builds a module with, unless the user chose some (`go env GOEXPERIMENT`).
+///
+/// It is the `encoding/json` of Go 1.27, which is in Go 1.26 already and reads an object in less than half the
+/// time (docs/adr/0103). `GOEXPERIMENT=nojsonv2` builds without.
+pub(super) async fn experiment(found: &str, dir: &Path) -> Option<&'static str> {
+    if !has_faster_json_as_experiment(found) {
+        return None;
+    }
+    let mut command = Command::new("go");
+    command.args(["env", "GOEXPERIMENT"]).current_dir(dir);
+    let output = process::quiet(command).await.ok()?;
+    (output.status.success() && output.stdout.trim_ascii().is_empty()).then_some("jsonv2")
+}
+
+fn has_faster_json_as_experiment(said: &str) -> bool {
+    Version::parse(said) == Some(Version { major: 1, minor: 26 })
+}
+
 /// What a failed compilation leaves to be said. A TinyGo knows Go up to some version only, and says so.
 pub(super) fn compile_remedy(compiler: Compiler) -> &'static str {
     match compiler {
@@ -126,6 +144,14 @@ mod tests {
         assert_eq!(minor("something else"), None);
         assert!(!is_new_enough("go1.9", oldest(Compiler::TinyGo)));
         assert!(is_new_enough("something else", oldest(Compiler::Go)));
+    }
+
+    #[test]
+    fn only_the_last_go_before_the_faster_json_needs_an_experiment_for_it() {
+        assert!(has_faster_json_as_experiment("go version go1.26.8 linux/amd64"));
+        for other in ["go version go1.25.3 linux/amd64", "go version go1.27.0 linux/amd64", "gccgo"] {
+            assert!(!has_faster_json_as_experiment(other), "{other}");
+        }
     }
 
     #[test]
