@@ -77,6 +77,9 @@ pub fn is_proven_gone(
     record.fenced || ((same || !rules.has(Rule::SeenGeneration)) && !record.holds(lane, slot))
 }
 
+/// Whether a member may still act on a slot.
+type MayHold<'a> = Box<dyn Fn(SlotId) -> bool + 'a>;
+
 /// A controller whose slots have been placed.
 struct Placed<'a> {
     lane: &'a Lane,
@@ -118,7 +121,7 @@ impl Situation<'_> {
     /// A controller moves as another does; but whether a predecessor is proven gone is a matter of each.
     fn as_its_twin(&self, lane: &Lane, twin: &Placed<'_>) -> Arc<Column> {
         let all_proven = |column: &Arc<Column>| column.iter().all(|entry| entry.preds.is_empty());
-        if twin.before.is_none_or(all_proven) {
+        if twin.before.is_some_and(all_proven) {
             return Arc::clone(&twin.after);
         }
         let owners = twin.after.iter().map(|entry| entry.owner.clone()).collect();
@@ -182,12 +185,38 @@ impl Situation<'_> {
 
     fn column(&self, lane: &Lane, owners: Vec<MemberId>) -> Column {
         let before = self.table.lanes.get(lane);
+        let suspects = if before.is_none() { self.suspects(lane) } else { Vec::new() };
         let entry =
             |(slot, owner): (SlotId, MemberId)| match before.and_then(|column| column.get(slot.index())) {
                 Some(old) => self.moved_entry(lane, slot, old, owner),
-                None => Entry { owner, preds: BTreeSet::new() },
+                None => {
+                    let suspects = suspects.iter().filter(|(id, may_hold)| **id != owner && may_hold(slot));
+                    let preds = suspects.map(|(id, _)| (*id).clone()).collect();
+                    Entry { owner, preds }
+                }
             };
         (0..).map(SlotId).zip(owners).map(entry).collect()
+    }
+
+    /// Members that may act on slots of a controller which the table does not have, and on which slots. There are
+    /// some only where the table was deleted by hand and made anew while nobody who stays loaded the controller: who
+    /// still tells of another table acts by that; who tells of this one says what it has not given back; and of whom
+    /// only the table tells nothing is known.
+    fn suspects(&self, lane: &Lane) -> Vec<(&MemberId, MayHold<'_>)> {
+        let unknown = self.table.named().into_iter().filter(|id| !self.members.contains_key(*id));
+        let unknown = unknown.map(|id| -> (_, MayHold<'_>) { (id, Box::new(|_| true)) });
+        let known = self.members.iter().filter(|(_, record)| !record.fenced).filter_map(|(id, record)| {
+            let table = record.table.as_deref()?;
+            let may_hold: MayHold<'_> = match record.held.get(lane) {
+                _ if table != self.table_uid => Box::new(|_| true),
+                held => {
+                    let held = held?;
+                    Box::new(|slot| held.contains(slot))
+                }
+            };
+            Some((*id, may_hold))
+        });
+        unknown.chain(known).collect()
     }
 
     fn moved_entry(&self, lane: &Lane, slot: SlotId, old: &Entry, owner: MemberId) -> Entry {

@@ -97,6 +97,14 @@ pub enum DecodeError {
     Invalid(String),
 }
 
+impl DecodeError {
+    /// Whether a newer host can read it. What nobody can read is damaged.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Version { .. })
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Encoded {

@@ -182,6 +182,20 @@ proptest! {
     }
 
     #[test]
+    fn a_controller_that_is_new_to_the_table_waits_for_whoever_may_still_act_on_it(world in world()) {
+        let Some(plan) = world.plan(Leveling::Level) else { return Ok(()) };
+        for (lane, column) in plan.table.lanes.iter().filter(|(lane, _)| !world.table.lanes.contains_key(*lane)) {
+            for (slot, entry) in (0..).map(SlotId).zip(column.iter()) {
+                for (id, record) in world.records.iter().filter(|(id, _)| **id != entry.owner) {
+                    let acts_by_another = record.table.as_deref() != Some(UID);
+                    let may_act = !record.fenced && (acts_by_another || record.holds(lane, slot));
+                    prop_assert_eq!(entry.preds.contains(id), may_act, "{} {}: {}", lane, slot, id);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn tidying_removes_only_what_is_proven_gone(world in world()) {
         let Some(after) = world.with(|situation| situation.pruned()) else { return Ok(()) };
         for (lane, slot, old, new) in world.changes(&after) {

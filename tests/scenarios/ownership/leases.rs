@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use polyreme_tests::{Churn, Hosts, RING, eventually};
 use serde_json::{Value, json};
 
@@ -152,6 +152,23 @@ async fn a_deleted_table_is_made_anew() -> Result<()> {
     let old = ring.table().await?;
     ring.delete(old.metadata.name.as_deref().unwrap_or_default()).await?;
     ring.wait_for_new_table(&old).await?;
+    ensure_recovered(stage, churn).await
+}
+
+#[tokio::test]
+async fn a_table_that_somebody_damaged_is_made_anew() -> Result<()> {
+    let (stage, churn, ring) = ring_under_load().await?;
+    let old = ring.table().await?;
+    let damage = json!({"metadata": {"annotations": {TABLE: "{"}}});
+    let name = old.metadata.name.as_deref().unwrap_or_default();
+    ring.leases.patch(name, &PatchParams::default(), &Patch::Merge(damage)).await?;
+    eventually("a table that can be read", RECOVERY_LIMIT, async || {
+        let table = ring.table().await?;
+        let text = table.metadata.annotations.unwrap_or_default().remove(TABLE);
+        ensure!(text.as_deref() != Some("{"), "it is the damaged one");
+        Ok(())
+    })
+    .await?;
     ensure_recovered(stage, churn).await
 }
 

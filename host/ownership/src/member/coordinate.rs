@@ -378,7 +378,8 @@ impl Member {
     /// Whether there was a table, as far as this member can know.
     pub(super) fn knows_ring(&self) -> bool {
         let told = |seen: &Seen| seen.record.table.is_some();
-        self.known_generation().is_some() || self.view.members.values().any(told)
+        let has_traces = self.known_generation().is_some() || self.view.impostor.is_some();
+        has_traces || self.view.members.values().any(told)
     }
 
     /// Makes everybody a predecessor of every slot that is not theirs.

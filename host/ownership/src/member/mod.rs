@@ -122,6 +122,11 @@ pub enum Input {
     },
     /// The table Lease was deleted, or a list does not have it.
     TableGone,
+    /// The table Lease holds what no host can read: it is overwritten, as if it had been deleted.
+    TableUnreadable {
+        /// Its version.
+        lock: Lock,
+    },
     /// A member Lease as it is, this member's own included.
     MemberSeen {
         /// Its name.
@@ -341,6 +346,7 @@ impl Member {
             Input::Listed => self.view.listed(now),
             Input::TableSeen { table, lock } => self.table_seen(table, lock, now, effects),
             Input::TableGone => self.view.table_gone(now),
+            Input::TableUnreadable { lock } => self.view.table_displaced(lock, now),
             Input::MemberSeen { id, record, lock } if id == self.config.id => {
                 self.own_lease_seen(&record, lock, now, effects);
             }

@@ -28,8 +28,8 @@ pub(super) struct View {
     last_table: Option<(Arc<Table>, Arc<str>)>,
     /// Uid of the table's Lease before that one.
     former_uid: Option<Arc<str>>,
-    /// A Lease that stands where the table was and holds an older one: what a restored backup looks like,
-    /// or a creation that was under way for long. It is overwritten, never followed.
+    /// A Lease that stands where the table was and holds an older one (what a restored backup looks like, or a
+    /// creation that was under way for long) or what cannot be read. It is overwritten, never followed.
     pub(super) impostor: Option<Lock>,
     /// When the table was first missed.
     pub(super) table_missing_since: Option<Duration>,
@@ -75,12 +75,15 @@ impl View {
             // It is still there after all.
             None if is_last => return self.accept(table, lock),
             _ if is_same || is_former => (),
-            _ => {
-                self.table_gone(now);
-                self.impostor = Some(lock);
-            }
+            _ => self.table_displaced(lock, now),
         }
         false
+    }
+
+    /// There is no table any more, but something else in its place.
+    pub(super) fn table_displaced(&mut self, lock: Lock, now: Duration) {
+        self.table_gone(now);
+        self.impostor = Some(lock);
     }
 
     fn accept(&mut self, table: Arc<Table>, lock: Lock) -> bool {

@@ -110,6 +110,53 @@ fn an_older_table_in_the_place_of_the_table_is_overwritten_and_never_followed() 
     assert_eq!(writes, Some((1_007, Some(lock))));
 }
 
+/// The write that replaces what stands where the table was.
+fn replacement(effects: Vec<Effect>) -> Option<(u64, Option<Lock>)> {
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::WriteTable { table, lock } => Some((table.generation, lock)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_table_that_nobody_can_read_is_overwritten_when_everybody_could_have_stopped() {
+    let mut driver = alone();
+    driver.echoes = true;
+    driver.table(7, 512, None, secs(1));
+    let damaged = driver.next();
+    driver.run(Input::TableUnreadable { lock: damaged.clone() }, secs(2));
+    assert!(driver.member.table().is_none());
+    assert_eq!(driver.state(0), SlotState::Owned { epoch: 1 }, "who owns a slot keeps it");
+    let early = (3..16).flat_map(|second| driver.run(Input::Tick, secs(second))).collect();
+    assert_eq!(replacement(early), None);
+    let late = (16..30).flat_map(|second| driver.run(Input::Tick, secs(second))).collect();
+    assert_eq!(replacement(late), Some((1_007, Some(damaged))));
+}
+
+#[test]
+fn a_table_that_is_put_right_by_hand_is_followed_again() {
+    let mut driver = alone();
+    let table = Arc::clone(driver.member.table().unwrap());
+    let [damaged, mended] = [driver.next(), driver.next()].map(|lock| Lock { uid: "table".into(), ..lock });
+    driver.run(Input::TableUnreadable { lock: damaged }, secs(1));
+    driver.run(Input::TableSeen { table: Arc::clone(&table), lock: mended }, secs(2));
+    assert!(driver.member.table().is_some_and(|known| Arc::ptr_eq(known, &table)));
+}
+
+#[test]
+fn a_newcomer_takes_an_unreadable_table_for_the_trace_of_a_ring() {
+    let mut driver = Driver::new(example_config());
+    driver.echoes = true;
+    let damaged = driver.next();
+    driver.run(Input::Tick, secs(0));
+    driver.run(Input::TableUnreadable { lock: damaged.clone() }, secs(0));
+    driver.run(Input::Listed, secs(0));
+    let early = (1..15).flat_map(|second| driver.run(Input::Tick, secs(second))).collect();
+    assert_eq!(replacement(early), None, "others may still act by what it held");
+    let late = (15..30).flat_map(|second| driver.run(Input::Tick, secs(second))).collect();
+    assert_eq!(replacement(late).map(|(_, lock)| lock), Some(Some(damaged)));
+}
+
 #[test]
 fn an_event_of_a_former_table_changes_nothing() {
     let mut driver = alone();

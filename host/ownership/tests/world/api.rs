@@ -23,6 +23,8 @@ pub(crate) enum Name {
 pub(crate) enum Content {
     Table(Arc<Table>),
     Member(Arc<MemberRecord>),
+    /// What somebody wrote into the table's by hand.
+    Damaged,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -121,7 +123,7 @@ impl Api {
     pub(crate) fn table(&self) -> Option<&Arc<Table>> {
         match &self.leases.get(&Name::Table)?.content {
             Content::Table(table) => Some(table),
-            Content::Member(_) => None,
+            Content::Member(_) | Content::Damaged => None,
         }
     }
 

@@ -375,8 +375,13 @@ impl Explorer {
         let tells = |(other, lease): (&Name, &super::api::Lease)| match &lease.content {
             Content::Table(_) => *other != name,
             Content::Member(record) => *other != name && !record.fenced && record.table.is_some(),
+            Content::Damaged => false,
         };
-        if self.world.api.leases.iter().any(tells) { self.act(Action::Delete(name)) } else { Ok(()) }
+        if !self.world.api.leases.iter().any(tells) {
+            return Ok(());
+        }
+        let damages = name == Name::Table && self.random.within(0, 1) == 0;
+        self.act(if damages { Action::Damage } else { Action::Delete(name) })
     }
 
     /// Faults end: what is late arrives, who is stopped goes on, every host runs.

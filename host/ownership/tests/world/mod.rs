@@ -123,6 +123,8 @@ pub(crate) enum Action {
     Recovery,
     /// Somebody deletes a Lease by hand.
     Delete(Name),
+    /// Somebody writes into the table by hand what nobody can read.
+    Damage,
 }
 
 impl Action {
@@ -137,7 +139,12 @@ impl Action {
             Self::Tick(at) | Self::Take(at) | Self::List(at) | Self::Listed(at) | Self::Barrier(at) => {
                 Some(*at)
             }
-            Self::Advance(_) | Self::Start(_) | Self::Outage | Self::Recovery | Self::Delete(_) => None,
+            Self::Advance(_)
+            | Self::Start(_)
+            | Self::Outage
+            | Self::Recovery
+            | Self::Delete(_)
+            | Self::Damage => None,
         }
     }
 }
@@ -283,6 +290,12 @@ impl World {
                 let deleted = matches!(self.api.delete(name, None), Outcome::Done(_));
                 self.broadcast(name, deleted.then_some(None));
                 return Ok(deleted);
+            }
+            Action::Damage => {
+                let is_there = self.api.table().is_some();
+                let damaged = is_there.then(|| self.api.put(&Name::Table, api::Content::Damaged));
+                self.broadcast(&Name::Table, damaged.map(Some));
+                return Ok(is_there);
             }
         }
         Ok(true)

@@ -306,10 +306,7 @@ impl Request {
 fn table_answers(outcome: Outcome) -> Vec<Input> {
     let conflict = !matches!(outcome, Outcome::Done(_));
     let seen = match outcome {
-        Outcome::Done(lease) | Outcome::Refused(lease) => match lease.content {
-            Content::Table(table) => Input::TableSeen { table, lock: lease.lock },
-            Content::Member(_) => unreachable!("the table's Lease holds the table"),
-        },
+        Outcome::Done(lease) | Outcome::Refused(lease) => node::seen(&Name::Table, &lease),
         Outcome::NotFound => Input::TableGone,
     };
     vec![seen, Input::TableAnswered { conflict }]

@@ -170,6 +170,7 @@ pub(crate) fn seen(name: &Name, lease: &Lease) -> Input {
         (Name::Table, Content::Table(table)) => {
             Input::TableSeen { table: table.clone(), lock: lease.lock.clone() }
         }
+        (Name::Table, Content::Damaged) => Input::TableUnreadable { lock: lease.lock.clone() },
         (Name::Member(id), Content::Member(record)) => {
             Input::MemberSeen { id: id.clone(), record: record.clone(), lock: lease.lock.clone() }
         }

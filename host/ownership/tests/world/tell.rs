@@ -82,6 +82,7 @@ impl World {
         match event {
             Some((name, Some(lease))) => match &lease.content {
                 super::api::Content::Table(table) => format!("the table, generation {}", table.generation),
+                super::api::Content::Damaged => "the table, damaged".to_owned(),
                 super::api::Content::Member(record) => {
                     let fenced = if record.fenced { ", fenced" } else { "" };
                     format!("{name:?} (seen {}, holds {}{fenced})", record.seen, record.held_count())

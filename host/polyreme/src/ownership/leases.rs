@@ -50,6 +50,8 @@ pub(super) enum WriteError {
 pub(super) enum Known {
     /// The table.
     Table(Arc<Table>, Lock),
+    /// In the place of the table, what no host can read.
+    Unreadable(Lock),
     /// A member.
     Member(MemberId, Arc<MemberRecord>, Lock),
 }
@@ -118,7 +120,7 @@ impl Leases {
     /// The table as a consistent read shows it; nothing when there is none.
     pub(super) async fn read_table(&self) -> Result<Option<Known>, WriteError> {
         let lease = self.answered(self.api.get_opt(&table_lease(&self.ring))).await?;
-        Ok(lease.and_then(|lease| known(&lease)))
+        Ok(lease.and_then(|lease| table_of(&lease, lock_of(&lease)?)))
     }
 
     async fn write(&self, lease: Lease) -> Result<Lock, WriteError> {
@@ -182,24 +184,15 @@ fn lock_of(lease: &Lease) -> Option<Lock> {
 }
 
 /// Reads a Lease of the ring. A member whose annotation cannot be read is taken for one that takes part
-/// in nothing, so that it can be fenced when it is silent; a table that cannot be read is no table.
+/// in nothing, so that it can be fenced when it is silent.
 pub(super) fn known(lease: &Lease) -> Option<Known> {
     let metadata = &lease.metadata;
     let name = metadata.name.as_deref()?;
     let lock = lock_of(lease)?;
-    let annotation =
-        |key: &str| metadata.annotations.as_ref().and_then(|all| all.get(key)).map(String::as_str);
-    let role = metadata.labels.as_ref().and_then(|labels| labels.get(ROLE_LABEL)).map(String::as_str);
-    match role {
-        Some(ROLE_TABLE) => match Table::decode(annotation(TABLE_ANNOTATION).unwrap_or_default()) {
-            Ok(table) => Some(Known::Table(Arc::new(table), lock)),
-            Err(failure) => {
-                tracing::error!(lease = name, "{}", crate::explain::chain(&failure));
-                None
-            }
-        },
+    match label(lease, ROLE_LABEL) {
+        Some(ROLE_TABLE) => table_of(lease, lock),
         Some(ROLE_MEMBER) => {
-            let record = MemberRecord::decode(annotation(MEMBER_ANNOTATION).unwrap_or_default());
+            let record = MemberRecord::decode(annotation(lease, MEMBER_ANNOTATION));
             let record = record.unwrap_or_else(|failure| {
                 tracing::warn!(lease = name, "{}", crate::explain::chain(&failure));
                 MemberRecord::placeholder()
@@ -208,4 +201,34 @@ pub(super) fn known(lease: &Lease) -> Option<Known> {
         }
         _ => None,
     }
+}
+
+/// Reads the Lease of the table. A table of a newer version is not for this host, but for others; one that somebody
+/// damaged, or took the labels off, by which hosts find it, is for nobody.
+fn table_of(lease: &Lease, lock: Lock) -> Option<Known> {
+    let name = lease.metadata.name.as_deref().unwrap_or_default();
+    if label(lease, ROLE_LABEL) != Some(ROLE_TABLE) || label(lease, RING_LABEL).is_none() {
+        tracing::error!(lease = name, "the table of the ring has lost its labels: it will be made anew");
+        return Some(Known::Unreadable(lock));
+    }
+    match Table::decode(annotation(lease, TABLE_ANNOTATION)) {
+        Ok(table) => Some(Known::Table(Arc::new(table), lock)),
+        Err(failure) if failure.is_newer() => {
+            tracing::error!(lease = name, "{}", crate::explain::chain(&failure));
+            None
+        }
+        Err(failure) => {
+            let why = crate::explain::chain(&failure);
+            tracing::error!(lease = name, "{why}: the table of the ring will be made anew");
+            Some(Known::Unreadable(lock))
+        }
+    }
+}
+
+fn annotation<'a>(lease: &'a Lease, key: &str) -> &'a str {
+    lease.metadata.annotations.as_ref().and_then(|all| all.get(key)).map_or("", String::as_str)
+}
+
+fn label<'a>(lease: &'a Lease, key: &str) -> Option<&'a str> {
+    lease.metadata.labels.as_ref().and_then(|all| all.get(key)).map(String::as_str)
 }

@@ -37,6 +37,10 @@ const WATCH_RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::
 /// How long a lost incarnation waits for what runs to end; by then its validity is long over.
 const END_PATIENCE: Duration = Duration::from_secs(60);
 
+/// A watch that has shown nothing for this share of `hold_for` after a renewal is dead (4 s of the default 10): there
+/// is time to list the Leases before others would be taken for silent.
+const DEAF_DIVISOR: f64 = 2.5;
+
 type Events = BoxStream<'static, Result<Event<Lease>, watcher::Error>>;
 
 /// See the module's story.
@@ -60,8 +64,10 @@ struct Incarnation<'a> {
     recent: Recent,
     /// Why the last renewal failed, until one succeeds.
     trouble: Option<String>,
-    /// When the watch last showed anything.
-    heard_at: Duration,
+    /// Why the table could not be written, until it can.
+    table_trouble: Option<String>,
+    /// When a renewal was answered that the watch should have shown since: nothing after it shows something.
+    unheard_since: Option<Duration>,
     end: Option<End>,
 }
 
@@ -138,7 +144,8 @@ impl<'a> Incarnation<'a> {
             handovers: Handovers::default(),
             recent: Recent::new(&driver.shared.settings.config.timing),
             trouble: None,
-            heard_at: driver.shared.clock.now(),
+            table_trouble: None,
+            unheard_since: None,
             end: None,
         }
     }
@@ -195,34 +202,31 @@ impl<'a> Incarnation<'a> {
         }
     }
 
-    /// The own Lease changes with every renewal: a watch that has not shown that for so long is dead,
-    /// although nobody has told this host.
+    /// The own Lease changes with every renewal: a watch that does not show that is dead, although nobody has told
+    /// this host.
     fn is_deaf(&mut self) -> bool {
+        let patience = self.member.config().timing.hold_for.div_f64(DEAF_DIVISOR);
         let now = self.driver.shared.clock.now();
-        let hold_for = self.member.config().timing.hold_for;
-        let is_deaf =
-            now > self.heard_at + hold_for && self.member.valid_until().is_some_and(|until| until > now);
+        let is_deaf = self.unheard_since.is_some_and(|since| now >= since + patience);
         if is_deaf {
-            warn!(
-                ring = self.driver.shared.settings.ring,
-                "the watch of the Leases is silent: starting it anew"
-            );
-            self.heard_at = now;
+            let ring = &self.driver.shared.settings.ring;
+            warn!(ring, "the watch of the Leases is silent: starting it anew");
+            self.unheard_since = None;
         }
         is_deaf
     }
 
     /// The end of a task.
     fn hear(&mut self, done: Answer) {
-        if let Some(trouble) = done.trouble {
-            if trouble.is_some() && trouble != self.trouble {
-                let why = trouble.as_deref().unwrap_or_default();
-                warn!(
-                    ring = self.driver.shared.settings.ring,
-                    "failed to renew the Lease of this host: {why}"
-                );
-            }
-            self.trouble = trouble;
+        let ring = &self.driver.shared.settings.ring;
+        if let Some(why) = news(&mut self.trouble, done.trouble) {
+            warn!(ring, "failed to renew the Lease of this host: {why}");
+        }
+        if let Some(why) = news(&mut self.table_trouble, done.table_trouble) {
+            warn!(
+                ring,
+                "failed to write the table of the ring, nothing changes hands until it can be written: {why}"
+            );
         }
         done.inputs.into_iter().for_each(|input| self.step(input));
     }
@@ -286,6 +290,7 @@ impl<'a> Incarnation<'a> {
         let now = self.driver.shared.clock.now();
         if let Input::Renewed { lock } = &input {
             self.recent.renewed(lock, now);
+            self.unheard_since.get_or_insert(now);
         }
         for effect in self.member.step(input, now) {
             self.apply(effect);
@@ -299,7 +304,7 @@ impl<'a> Incarnation<'a> {
                 self.tasks.spawn(async move { renew(&leases, &me, &record, lock).await });
             }
             Effect::WriteTable { table, lock } => {
-                self.tasks.spawn(async move { write_table(&leases, table, lock).await.into() });
+                self.tasks.spawn(async move { write_table(&leases, table, lock).await });
             }
             Effect::Fence { id, record, lock } => {
                 self.tasks.spawn(async move { fence(&leases, id, record, lock).await.into() });
@@ -445,7 +450,7 @@ impl<'a> Incarnation<'a> {
     }
 
     fn observe(&mut self, event: Event<Lease>) {
-        self.heard_at = self.driver.shared.clock.now();
+        self.unheard_since = None;
         match event {
             Event::Init => self.unlisted = self.known.clone(),
             Event::InitApply(lease) | Event::Apply(lease) => self.see(&lease),
@@ -465,6 +470,7 @@ impl<'a> Incarnation<'a> {
         self.known.insert(name);
         match known(lease) {
             Some(Known::Table(table, lock)) => self.step(Input::TableSeen { table, lock }),
+            Some(Known::Unreadable(lock)) => self.step(Input::TableUnreadable { lock }),
             Some(Known::Member(id, record, lock)) => {
                 check_overlap(&self.driver.shared, &self.member, id.as_str(), &record);
                 self.step(Input::MemberSeen { id, record, lock });
@@ -484,4 +490,13 @@ impl<'a> Incarnation<'a> {
             self.step(Input::MemberGone { id: MemberId::from(name) });
         }
     }
+}
+
+/// A trouble that is to be said, because it was not there before. Nothing was `heard` of it when a task was about
+/// something else.
+fn news(known: &mut Option<String>, heard: Option<Option<String>>) -> Option<&str> {
+    let heard = heard?;
+    let is_new = heard.is_some() && heard != *known;
+    *known = heard;
+    known.as_deref().filter(|_| is_new)
 }

@@ -20,11 +20,13 @@ pub(super) struct Answer {
     pub(super) inputs: Vec<Input>,
     /// After a renewal: why it failed, if it did.
     pub(super) trouble: Option<Option<String>>,
+    /// After a write of the table: why it failed, if it did.
+    pub(super) table_trouble: Option<Option<String>>,
 }
 
 impl From<Vec<Input>> for Answer {
     fn from(inputs: Vec<Input>) -> Self {
-        Self { inputs, trouble: None }
+        Self { inputs, ..Self::default() }
     }
 }
 
@@ -54,25 +56,28 @@ pub(super) async fn renew(
             (Input::RenewFailed(refusal), None)
         }
     };
-    Answer { inputs: vec![input], trouble: Some(trouble) }
+    Answer { inputs: vec![input], trouble: Some(trouble), ..Answer::default() }
 }
 
-pub(super) async fn write_table(leases: &Leases, table: Arc<Table>, lock: Option<Lock>) -> Vec<Input> {
-    match leases.write_table(&table, lock).await {
+pub(super) async fn write_table(leases: &Leases, table: Arc<Table>, lock: Option<Lock>) -> Answer {
+    let mut trouble = None;
+    let inputs = match leases.write_table(&table, lock).await {
         Ok(lock) => vec![Input::TableSeen { table, lock }, Input::TableAnswered { conflict: false }],
         Err(WriteError::Unavailable(why)) => {
-            debug!(why, "failed to write the table");
+            trouble = Some(why);
             vec![Input::TableAnswered { conflict: true }]
         }
         Err(WriteError::Gone | WriteError::Conflict) => {
             let seen = match leases.read_table().await {
                 Ok(Some(Known::Table(table, lock))) => Some(Input::TableSeen { table, lock }),
+                Ok(Some(Known::Unreadable(lock))) => Some(Input::TableUnreadable { lock }),
                 Ok(None) => Some(Input::TableGone),
                 _ => None,
             };
             seen.into_iter().chain([Input::TableAnswered { conflict: true }]).collect()
         }
-    }
+    };
+    Answer { inputs, table_trouble: Some(trouble), ..Answer::default() }
 }
 
 /// Replaces the Lease of another member, or creates it.
