@@ -177,6 +177,94 @@ func TestAStatusIsWrittenOnlyWhereItDiffers(t *testing.T) {
 	}
 }
 
+// flag is a kind whose status encodes zeros.
+type flag struct {
+	sdk.TypeMeta
+	sdk.ObjectMeta `json:"metadata"`
+	Status         flagStatus `json:"status"`
+}
+
+type flagStatus struct {
+	Ready bool       `json:"ready"`
+	Count int        `json:"count"`
+	Note  string     `json:"note,omitempty"`
+	At    sdk.Time   `json:"at"`
+	Parts []flagPart `json:"parts,omitempty"`
+	Inner flagPart   `json:"inner"`
+}
+
+type flagPart struct {
+	Name string `json:"name"`
+	Done bool   `json:"done"`
+}
+
+var flags = sdk.NewNamespaced[flag]("example.dev/v1", "Flag")
+
+// flagged is a cluster with one flag that has this status, and a controller that wants another.
+func flagged(status string, want func(*flag) any) (*sdktest.Cluster, *[]bool) {
+	written := new([]bool)
+	controller := sdk.Controller[flag]{
+		Manifest: sdk.Manifest{Name: "flags"}, Primary: flags,
+		Reconcile: func(ctx context.Context, object *flag) (sdk.Result, error) {
+			changed, err := flags.PatchStatus(ctx, object, want(object))
+			*written = append(*written, changed)
+			return sdk.Result{}, err
+		},
+	}
+	text := `{"apiVersion":"example.dev/v1","kind":"Flag","metadata":{"name":"a","namespace":"default"}` + status + `}`
+	return sdktest.New(controller).Add(sdk.Object{JSON: []byte(text)}), written
+}
+
+func TestAZeroIsWrittenWhereTheStatusDoesNotHaveIt(t *testing.T) {
+	raw := sdk.NewNamespaced[struct {
+		sdk.ObjectMeta `json:"metadata"`
+		Status         map[string]any `json:"status"`
+	}]("example.dev/v1", "Flag")
+	for before, want := range map[string]flagStatus{
+		``:                         {},
+		`,"status":{}`:             {},
+		`,"status":{"count":0}`:    {},
+		`,"status":{"ready":null}`: {},
+		`,"status":{"ready":false,"count":0,"theirs":1,"inner":{"name":""}}`:    {},
+		`,"status":{"ready":false,"count":0,"parts":[{"name":"a"}],"inner":{}}`: {Parts: []flagPart{{Name: "a"}}},
+	} {
+		cluster, written := flagged(before, func(*flag) any { return want })
+		for range 2 {
+			do(t, cluster)
+		}
+		if got := []bool{true, false}; !slices.Equal(*written, got) {
+			t.Errorf("%s: written %v", before, *written)
+		}
+		status := sdktest.Find(cluster, raw, key).Status
+		inner, _ := status["inner"].(map[string]any)
+		if status["ready"] != false || status["count"] != 0.0 || inner["done"] != false {
+			t.Errorf("%s became %v", before, status)
+		}
+		if strings.Contains(before, "theirs") && status["theirs"] != 1.0 {
+			t.Errorf("what the type does not know is gone: %v", status)
+		}
+		if parts, _ := status["parts"].([]any); len(parts) == 1 && parts[0].(map[string]any)["done"] != false {
+			t.Errorf("%s became %v", before, status)
+		}
+	}
+}
+
+func TestAStatusIsComparedWithWhatWasReadAndNotWithWhatBecameOfIt(t *testing.T) {
+	cluster, written := flagged(`,"status":{"ready":true,"note":"old"}`, func(object *flag) any {
+		object.Status.Ready, object.Status.Note = false, ""
+		return object.Status
+	})
+	for range 2 {
+		do(t, cluster)
+	}
+	if want := []bool{true, false}; !slices.Equal(*written, want) {
+		t.Errorf("written %v", *written)
+	}
+	if got := sdktest.Find(cluster, flags, key).Status; got.Ready || got.Note != "" {
+		t.Errorf("the status is %+v", got)
+	}
+}
+
 func TestAFinalizerIsPutOnBeforeTheWorkAndTakenOffAfterTheCleanUp(t *testing.T) {
 	const finalizer = "example.dev/outside"
 	var phases []sdk.Phase

@@ -1,7 +1,6 @@
 package sdk
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,48 +124,6 @@ func (r Resource[T]) Patch(ctx context.Context, object *T, patch Patch, chosen .
 	}
 	written, refused := of(ctx).host.Patch(ref, patch.form, string(text), options(false, chosen))
 	return written, requestError("patch", ref.String(), refused)
-}
-
-// PatchStatus writes status where it differs from the status in object, and tells whether anything did.
-// Fields that status no longer has are removed; fields its type does not know stay.
-func (r Resource[T]) PatchStatus(ctx context.Context, object *T, status any) (bool, error) {
-	whole := r.Of(object)
-	if whole.err != nil {
-		return false, whole.err
-	}
-	var current struct {
-		Status any `json:"status"`
-	}
-	wanted, err := tree(status)
-	if err == nil {
-		err = unmarshal(whole.JSON, &current)
-	}
-	if err != nil {
-		return false, encodeError(whole.Ref, err)
-	}
-	patch, differs := difference(current.Status, wanted)
-	if !differs {
-		return false, nil
-	}
-	_, err = r.Patch(ctx, object, MergePatch(map[string]any{"status": patch}), Subresource("status"))
-	return err == nil, err
-}
-
-// tree is a value as JSON's own types, with numbers as they are written.
-func tree(value any) (any, error) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil, err
-	}
-	var result any
-	return result, unmarshal(text, &result)
-}
-
-// unmarshal keeps numbers as they are written: a float64 would lose those beyond 2^53.
-func unmarshal(text []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	return decoder.Decode(into)
 }
 
 // DeleteOption is what to delete and what becomes of the children.
