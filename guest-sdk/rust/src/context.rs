@@ -7,8 +7,8 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::bindings::exports::polyreme::controller::reconciler::Request;
@@ -198,20 +198,22 @@ impl Context {
         written.map_err(|cause| api("patch", &target, cause))
     }
 
-    /// Writes `status` where it differs from the status in `object`, and returns whether
-    /// anything did. Fields that `status` no longer has are removed; fields its type does
-    /// not know stay.
+    /// Writes `status` where it differs from the status that `object` was read with, and
+    /// returns whether anything did. Fields that `status` no longer has are removed; fields
+    /// its type does not know stay.
+    ///
+    /// What `status` encodes to is what is to be there: a `false` is written where there was
+    /// nothing, unless its type leaves it out by `skip_serializing_if`. That there was nothing
+    /// is known of the object under reconcile as the controller was given it; of other
+    /// objects, and when it was read anew, such a default counts as there.
     pub fn patch_status<T, S>(&self, object: &T, status: &S) -> Result<bool, Error>
     where
-        T: Object + Serialize,
+        T: Object + Serialize + DeserializeOwned,
         S: Serialize,
     {
-        let target = object.object_ref();
-        let encode = |source| Error::Encode { object: display(&target), source };
-        let mut current = serde_json::to_value(object).map_err(encode)?;
-        let current = current.get_mut("status").map(Value::take).unwrap_or_default();
-        let wanted = serde_json::to_value(status).map_err(encode)?;
-        let Some(difference) = merge::difference(&current, &wanted) else {
+        let held = self.held_status(object)?;
+        let wanted = encode(&object.object_ref(), status)?;
+        let Some(difference) = merge::difference(&held, &wanted) else {
             return Ok(false);
         };
         let options = WriteOptions::subresource("status");
@@ -236,6 +238,24 @@ impl Context {
         self.request.object.namespace.as_deref()
     }
 
+    /// The status of an object as far as its type knows it. Of the object under reconcile it
+    /// is what the request has, whatever was made of the object since.
+    fn held_status<T>(&self, object: &T) -> Result<Value, Error>
+    where
+        T: Object + Serialize + DeserializeOwned,
+    {
+        let target = object.object_ref();
+        let current = self.current().filter(|_| target == *self.object());
+        if let Some(json) = current {
+            let read: Read = decode(json, &target)?;
+            if read.metadata.resource_version == object.metadata().resource_version {
+                let known = status_of(&decode::<T>(json, &target)?)?;
+                return Ok(merge::present(known, &read.status));
+            }
+        }
+        status_of(object)
+    }
+
     fn read<T: Object + DeserializeOwned>(&self, target: ObjectRef) -> Result<T, Error> {
         let json = self.host.get(&target, self.source);
         let json = json.map_err(|cause| api("get", &target, cause))?;
@@ -250,6 +270,29 @@ impl Context {
             Err(cause) => Err(api("delete", &target, cause)),
         }
     }
+}
+
+/// What of an object's text tells its status, and whether it is the one in hand.
+#[derive(Deserialize)]
+struct Read {
+    metadata: Version,
+    #[serde(default)]
+    status: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    resource_version: Option<String>,
+}
+
+fn status_of<T: Object + Serialize>(object: &T) -> Result<Value, Error> {
+    let mut whole = encode(&object.object_ref(), object)?;
+    Ok(whole.get_mut("status").map(Value::take).unwrap_or_default())
+}
+
+fn encode(object: &ObjectRef, value: &impl Serialize) -> Result<Value, Error> {
+    serde_json::to_value(value).map_err(|source| Error::Encode { object: display(object), source })
 }
 
 fn api(verb: &'static str, object: &ObjectRef, cause: types::Error) -> Error {

@@ -19,6 +19,27 @@ pub(crate) fn difference(from: &Value, to: &Value) -> Option<Value> {
     }
 }
 
+/// A value without the fields that `text`, which it was decoded from, does not have: the
+/// defaults of its type. What encodes to null may stay, for null is absent.
+pub(crate) fn present(value: Value, text: &Value) -> Value {
+    let there = |name: &str| text.get(name).filter(|read| !read.is_null());
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter_map(|(name, field)| match there(&name) {
+                Some(read) => Some((name, present(field, read))),
+                None => field.is_null().then_some((name, field)),
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => {
+            let read = |index| text.get(index).unwrap_or(&Value::Null);
+            let items = items.into_iter().enumerate();
+            Value::Array(items.map(|(index, item)| present(item, read(index))).collect())
+        }
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -41,5 +62,13 @@ mod tests {
     #[test]
     fn nothing_becomes_a_whole_object() {
         assert_eq!(difference(&Value::Null, &json!({"a": 1})), Some(json!({"a": 1})));
+    }
+
+    #[test]
+    fn what_the_text_does_not_have_is_absent_and_null_is_as_well() {
+        let known = json!({"a": false, "b": 0, "c": null, "d": {"e": ""}, "f": [{"g": 0, "h": 1}], "i": {}});
+        let text = json!({"a": false, "d": {}, "f": [{"h": 1, "other": 1}], "i": null});
+        let there = json!({"a": false, "c": null, "d": {}, "f": [{"h": 1}]});
+        assert_eq!(present(known, &text), there);
     }
 }

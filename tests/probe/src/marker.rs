@@ -181,8 +181,9 @@ fn end<P: Probed>(ctx: &Context, probe: &P, mark: Mark) -> Result<(), Error> {
 }
 
 /// The whole mark every time, so that each request can be understood by itself.
-fn write<P: Probed>(ctx: &Context, blank: &P, status: &ProbeStatus) -> Result<(), Error> {
-    ctx.patch_status(blank, status).map(drop)
+fn write<P: Probed>(ctx: &Context, probe: &P, status: &ProbeStatus) -> Result<(), Error> {
+    let change = json!({ "status": status });
+    ctx.merge_patch_with(probe, &change, &WriteOptions::subresource("status")).map(drop)
 }
 
 /// The same at the version that the object has now, whoever made it.

@@ -2,6 +2,7 @@
 
 use polyreme_sdk::k8s_openapi::api::core::v1::ConfigMap;
 use polyreme_sdk::{Action, Context, Error, Object, Query, Reason};
+use serde::{Deserialize, Serialize};
 
 use crate::kinds::{LAMP, Lamp, LampStatus, house, metadata, reconcile};
 
@@ -55,6 +56,66 @@ fn a_status_patch_says_only_what_changed() {
     assert_eq!(writes, ["patch Lamp/status hall/lamp"]);
     assert_eq!(writes[0].body, serde_json::json!({ "status": { "note": null } }));
     assert_eq!(cluster.get::<Lamp>(LAMP).generation(), 1);
+}
+
+/// The lamp with a status that encodes defaults.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Gauge {
+    lit: bool,
+    hours: u32,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    note: String,
+}
+
+polyreme_sdk::resource! {
+    struct GaugedLamp {
+        api_version: "house.example.com/v1",
+        kind: "Lamp",
+        plural: "lamps",
+        scope: Namespaced,
+        spec: serde_json::Value,
+        status: Gauge,
+    }
+}
+
+fn gauged(ctx: &Context) -> GaugedLamp {
+    let json = ctx.current().expect("the lamp of `house` is there");
+    serde_json::from_str(json).expect("it is a lamp")
+}
+
+#[test]
+fn a_default_is_written_where_the_status_does_not_have_it() {
+    let cluster = house();
+    let report = |ctx: &Context, _: Lamp| {
+        ctx.patch_status(&gauged(ctx), &Gauge::default())?;
+        Ok(Action::Done)
+    };
+    reconcile(&cluster, report).unwrap();
+    reconcile(&cluster, report).unwrap();
+    let writes = cluster.take_writes();
+    assert_eq!(writes, ["patch Lamp/status hall/lamp"]);
+    assert_eq!(writes[0].body, serde_json::json!({ "status": { "lit": false, "hours": 0 } }));
+}
+
+#[test]
+fn a_status_is_compared_with_what_was_read_and_not_with_what_became_of_it() {
+    let cluster = house();
+    let report = |ctx: &Context, _: Lamp| {
+        let mut lamp = gauged(ctx);
+        let status = lamp.status.insert(Gauge { lit: true, hours: 1, note: String::new() }).clone();
+        ctx.patch_status(&lamp, &status)?;
+        Ok(Action::Done)
+    };
+    cluster.edit(LAMP, |lamp: &mut GaugedLamp| {
+        lamp.status = Some(Gauge { note: "old".to_owned(), ..Gauge::default() });
+    });
+    reconcile(&cluster, report).unwrap();
+    reconcile(&cluster, report).unwrap();
+    let writes = cluster.take_writes();
+    assert_eq!(writes, ["patch Lamp/status hall/lamp"]);
+    let body = serde_json::json!({ "status": { "lit": true, "hours": 1, "note": null } });
+    assert_eq!(writes[0].body, body);
 }
 
 #[test]
