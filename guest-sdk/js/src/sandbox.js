@@ -14,7 +14,7 @@ import clock from "polyreme:controller/clock@0.1.0";
 import log from "polyreme:controller/log@0.1.0";
 import random from "polyreme:controller/random@0.1.0";
 
-import { whole } from "./utf8.js";
+import { createConsole } from "./console.js";
 
 const NativeDate = Date;
 const nativeRandom = Math.random;
@@ -23,9 +23,10 @@ const nativeNow = performance.now.bind(performance);
 let running = false;
 const printed = [];
 
-/** From the first call of the host on there is a host to ask. */
+/** Each call of the host begins so. From the first on there is a host to ask; none finds what another left open. */
 export function start() {
   running = true;
+  reset();
 }
 
 /** What modules printed while the component was built, once. */
@@ -63,32 +64,9 @@ Math.random = () => {
   return bytes.slice(0, 6).reduceRight((number, byte) => number * 256 + byte, high) / 2 ** 53;
 };
 
-const LEVELS = { log: "info", info: "info", debug: "debug", trace: "trace", warn: "warn", error: "error", dir: "info" };
-
-globalThis.console = Object.fromEntries(
-  Object.entries(LEVELS).map(([name, level]) => [name, (...values) => print(level, values)]),
-);
-console.assert = (holds, ...values) => {
-  if (!holds) print("error", ["assertion failed:", ...values]);
-};
-
-function print(level, values) {
-  if (!running) printed.push([level, format(values)]);
-  else if (log.enabled(level)) format(values).split("\n").forEach((line) => log.log(level, line, []));
-}
-
-function format(values) {
-  return whole(values.map(show).join(" "));
-}
-
-function show(value) {
-  if (typeof value === "string") return value;
-  if (value instanceof Error) return `${value.name}: ${value.message}\n${(value.stack ?? "").trimEnd()}`.trimEnd();
-  if (typeof value !== "object" || value === null) return String(value);
-  try {
-    return JSON.stringify(value, (_, held) => (typeof held === "bigint" ? `${held}n` : held)) ?? String(value);
-  } catch {
-    // It refers to itself.
-    return String(value);
-  }
-}
+const { console, reset } = createConsole({
+  print: (level, line) => (running ? log.log(level, line, []) : printed.push([level, line])),
+  wanted: (level) => !running || log.enabled(level),
+  monotonic: () => performance.now(),
+});
+globalThis.console = console;

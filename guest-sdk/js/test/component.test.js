@@ -18,8 +18,8 @@ export const resolve = (name, context, next) =>
   name.startsWith("polyreme:") ? { url: "data:text/javascript," + ${JSON.stringify(encodeURIComponent(IMPORTS))}, shortCircuit: true } : next(name, context);
 `;
 
-/** What the host is called with, and told, by a component with this body of `reconcile`. */
-function component(body) {
+/** What the host is called with, and told, by a component with this body of `reconcile`, which is run so often. */
+function component(body, times = 1) {
   const program = `
     import { register } from "node:module";
     register("data:text/javascript," + ${JSON.stringify(encodeURIComponent(LOADER))});
@@ -29,9 +29,11 @@ function component(body) {
     const reconcile = (ctx) => { ${body} };
     const { reconcile: run } = component(defineController({ name: "site", primary, reconcile }));
     const object = { apiVersion: "example.com/v1", kind: "Site", namespace: "shop", name: "page" };
-    let told;
-    try { told = run({ object, current: "{}", id: "r1", attempt: 0 }); } catch (thrown) { told = thrown; }
-    process.stdout.write(JSON.stringify(["told", told]) + "\\n");
+    for (let time = 0; time < ${times}; time += 1) {
+      let told;
+      try { told = run({ object, current: "{}", id: "r1", attempt: 0 }); } catch (thrown) { told = thrown; }
+      process.stdout.write(JSON.stringify(["told", told]) + "\\n");
+    }
   `;
   const folder = new URL("..", import.meta.url);
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { cwd: folder, encoding: "utf8" });
@@ -49,4 +51,9 @@ test("what is printed and thrown is whole text", { skip }, () => {
 
 test("an answer is an action", { skip }, () => {
   assert.deepEqual(component("return { requeueAfterMs: 5 };"), [["told", { tag: "requeue-after", val: 5 }]]);
+});
+
+test("a reconcile finds no group and no counter of another", { skip }, () => {
+  const twice = component("console.group('in'); console.count();", 2);
+  assert.deepEqual(twice.filter(([name]) => name === "log").map(([, , line]) => line), ["in", "  default: 1", "in", "  default: 1"]);
 });
