@@ -35,9 +35,11 @@ pub(super) fn apply(target: &mut Value, before: &Value, applied: &Value) {
 }
 
 fn apply_object(target: &mut Map<String, Value>, before: &Value, applied: &Map<String, Value>) {
-    let gone = before.as_object().into_iter().flat_map(Map::keys);
-    for key in gone.filter(|key| !applied.contains_key(*key)) {
-        target.remove(key);
+    let gone = before.as_object().into_iter().flatten();
+    for (key, old) in gone.filter(|(key, _)| !applied.contains_key(*key)) {
+        if target.get_mut(key).is_some_and(|held| withdraw(held, old)) {
+            target.remove(key);
+        }
     }
     for (key, value) in applied {
         match target.get_mut(key) {
@@ -46,6 +48,22 @@ fn apply_object(target: &mut Map<String, Value>, before: &Value, applied: &Map<S
                 target.insert(key.clone(), value.clone());
             }
         }
+    }
+}
+
+/// Takes back what a manager had in a field that it does not name any more; true when
+/// nobody has anything left there.
+fn withdraw(held: &mut Value, before: &Value) -> bool {
+    match held {
+        Value::Object(held) if before.is_object() => {
+            apply_object(held, before, &Map::new());
+            held.is_empty()
+        }
+        Value::Array(held) if before.is_array() => {
+            apply_list(held, before, &[]);
+            held.is_empty()
+        }
+        _ => true,
     }
 }
 

@@ -58,6 +58,33 @@ fn a_status_patch_says_only_what_changed() {
     assert_eq!(cluster.get::<Lamp>(LAMP).generation(), 1);
 }
 
+#[test]
+fn what_others_have_in_a_map_stays_when_an_apply_names_none_of_it_any_more() {
+    let cluster = house();
+    reconcile(&cluster, |ctx, lamp| {
+        let mut map = config_map(&lamp, &[("a", "1")]);
+        map.metadata.annotations = Some([("ours".to_owned(), "1".to_owned())].into());
+        ctx.apply(&map)?;
+        Ok(Action::Done)
+    })
+    .unwrap();
+    cluster.edit("hall/map", |map: &mut ConfigMap| {
+        map.metadata.annotations.get_or_insert_default().insert("theirs".into(), "1".into());
+    });
+    reconcile(&cluster, |ctx, lamp| {
+        let mut map = config_map(&lamp, &[]);
+        map.data = None;
+        map.metadata.labels = Some([("ours".to_owned(), "1".to_owned())].into());
+        ctx.apply(&map)?;
+        Ok(Action::Done)
+    })
+    .unwrap();
+    let map = cluster.get::<ConfigMap>("hall/map");
+    assert_eq!(map.metadata.annotations, Some([("theirs".to_owned(), "1".to_owned())].into()));
+    assert_eq!(map.metadata.labels, Some([("ours".to_owned(), "1".to_owned())].into()));
+    assert_eq!(map.data, None);
+}
+
 /// The lamp with a status that encodes defaults.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
