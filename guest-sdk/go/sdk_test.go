@@ -344,6 +344,58 @@ func TestTimesAreReadAsJSONMayWriteThem(t *testing.T) {
 	}
 }
 
+func TestAFieldWithoutAnIndexIsRefusedAsByTheHost(t *testing.T) {
+	hosts := sdk.NewNamespaced[thing]("example.dev/v1", "Host")
+	controller := sdk.Controller[thing]{
+		Manifest: sdk.Manifest{
+			Name: "things", Indexes: []string{".spec.size"}, Owns: []sdk.Kind{foreigns.Kind()},
+			Watches: []sdk.Watch{{Kind: hosts.Kind(), Mapping: sdk.ByField("spec.host")}},
+		},
+		Primary: things,
+		Reconcile: func(ctx context.Context, object *thing) (sdk.Result, error) {
+			for fields, want := range map[string]error{
+				"": nil, "metadata.name=a": nil, "metadata.namespace!=b,spec.size=1": nil, "spec.host==h": nil,
+				"spec.word=1": sdk.ErrBadRequest, "metadata.name=a,spec.word!=1": sdk.ErrBadRequest,
+			} {
+				if _, err := things.List(ctx, sdk.Query{Fields: fields}); !errors.Is(err, want) {
+					t.Errorf("%q: %v", fields, err)
+				}
+			}
+			for _, list := range []func() error{
+				func() error { _, err := things.List(sdk.Live(ctx), sdk.Query{Fields: "spec.word=1"}); return err },
+				func() error { _, err := foreigns.List(ctx, sdk.Query{Fields: "data.a=b"}); return err },
+			} {
+				if err := list(); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := hosts.List(ctx, sdk.Query{Fields: "spec.size=1"})
+			return sdk.Result{}, err
+		},
+	}
+	a := &thing{ObjectMeta: sdk.ObjectMeta{Name: "a", Namespace: "default"}}
+	_, err := sdktest.New(controller).Add(things.Of(a)).Reconcile(key)
+	if !sdk.IsTerminal(err) || !strings.Contains(err.Error(), "there is no index on spec.size") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestWhatHasNoNameIsRefusedAsByTheHost(t *testing.T) {
+	do(t, doing(func(ctx context.Context, object *thing) error {
+		nameless := &foreign{}
+		_, get := foreigns.Get(ctx, "")
+		_, patch := foreigns.Patch(ctx, nameless, sdk.MergePatch(map[string]any{}))
+		_, apply := foreigns.Apply(ctx, nameless)
+		_, remove := foreigns.DeleteNamed(ctx, "")
+		for _, err := range []error{get, patch, apply, remove} {
+			if !errors.Is(err, sdk.ErrBadRequest) || !strings.Contains(err.Error(), "ConfigMap has no metadata.name") {
+				t.Errorf("the error is %v", err)
+			}
+		}
+		return nil
+	}))
+}
+
 func TestLogLinesCarryLevelsAndFields(t *testing.T) {
 	cluster := doing(func(ctx context.Context, _ *thing) error {
 		logger := sdk.Logger(ctx).With("a", 1).WithGroup("g")

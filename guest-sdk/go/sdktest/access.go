@@ -94,6 +94,48 @@ func (a access) listsChildrenOnly(kind wire.Kind) bool {
 	return !a.asks(w) && !a.onPrimary(w)
 }
 
+// checkFields refuses to select by a field that the host has no index on. Of what it does not keep, and of what is
+// read live, the API server knows the fields; children are few, and all are looked at.
+func (a access) checkFields(kind wire.Kind, query wire.ListQuery) *wire.Error {
+	if query.Source == wire.Live || a.listsChildrenOnly(kind) || !a.keepsAll(kind) {
+		return nil
+	}
+	known := append(a.indexes(kind), "metadata.name", "metadata.namespace")
+	for _, term := range strings.Split(query.FieldSelector, ",") {
+		path := strings.TrimPrefix(strings.TrimSpace(strings.SplitN(term, "=", 2)[0]), ".")
+		path = strings.TrimSuffix(path, "!")
+		if path != "" && !slices.Contains(known, path) {
+			return refusal(sdk.ErrBadRequest, "there is no index on %s: add it to the manifest's Indexes "+
+				"(for the primary kind), or read with sdk.Live", path)
+		}
+	}
+	return nil
+}
+
+// keepsAll tells whether the host has all objects of a kind in its cache.
+func (a access) keepsAll(kind wire.Kind) bool {
+	watched := func(watch wire.Watch) bool { return watch.Kind == kind && watch.Selector == "" }
+	return (kind == a.manifest.Primary && a.manifest.LabelSelector == "") ||
+		slices.Contains(a.manifest.Owns, kind) || slices.ContainsFunc(a.manifest.Watches, watched)
+}
+
+// indexes are the fields of a kind that lists may select by: those that are declared, and those of mappings.
+func (a access) indexes(kind wire.Kind) []string {
+	var paths []string
+	if kind != a.manifest.Primary {
+		return paths
+	}
+	for _, path := range a.manifest.Indexes {
+		paths = append(paths, strings.TrimPrefix(path, "."))
+	}
+	for _, watch := range a.manifest.Watches {
+		if watch.Mapping == wire.ByField {
+			paths = append(paths, strings.TrimPrefix(watch.Path, "."))
+		}
+	}
+	return paths
+}
+
 func onlyFinalizers(sent object) bool {
 	fields, _ := at(sent, "metadata").(object)
 	if fields == nil || fields["finalizers"] == nil {

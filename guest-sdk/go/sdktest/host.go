@@ -18,6 +18,9 @@ var _ wire.Host = host{}
 
 // demand asks whether a request may be made, and whether a test wants it to fail.
 func (c host) demand(w wish) *wire.Error {
+	if w.verb != "list" && w.target.Name == "" {
+		return nameless(w.target.Kind)
+	}
 	w.held = c.store.objects[w.target]
 	if refused := c.access.check(w); refused != nil {
 		return refused
@@ -57,13 +60,16 @@ func (c host) List(kind wire.Kind, query wire.ListQuery) (wire.Page, *wire.Error
 	if refused := c.demand(wish{verb: "list", target: wire.ObjectRef{Kind: kind}}); refused != nil {
 		return wire.Page{}, refused
 	}
+	if refused := c.access.checkFields(kind, query); refused != nil {
+		return wire.Page{}, refused
+	}
 	var page wire.Page
 	for _, ref := range c.store.refs(kind) {
 		held := c.store.objects[ref]
 		in := query.Namespace == "" || query.Namespace == ref.Namespace
 		child := !c.access.listsChildrenOnly(kind) || c.access.isChild(held)
 		if in && child && selects(query.LabelSelector, func(key string) string { return text(held, "metadata", "labels", key) }) &&
-			selects(query.FieldSelector, func(key string) string { return text(held, strings.Split(key, ".")...) }) {
+			selects(query.FieldSelector, func(key string) string { return text(held, strings.Split(strings.TrimPrefix(key, "."), ".")...) }) {
 			page.Items = append(page.Items, encode(held))
 		}
 	}

@@ -44,10 +44,19 @@ func parse(sent string) (wire.ObjectRef, object, *wire.Error) {
 		Kind:      wire.Kind{APIVersion: text(value, "apiVersion"), Kind: text(value, "kind")},
 		Namespace: text(value, "metadata", "namespace"), Name: text(value, "metadata", "name"),
 	}
-	if ref.APIVersion == "" || ref.Kind.Kind == "" || ref.Name == "" {
-		return ref, nil, refusal(sdk.ErrBadRequest, "an object needs apiVersion, kind and metadata.name")
+	if ref.APIVersion == "" || ref.Kind.Kind == "" {
+		return ref, nil, refusal(sdk.ErrBadRequest, "an object needs apiVersion and kind")
+	}
+	if ref.Name == "" {
+		return ref, nil, nameless(ref.Kind)
 	}
 	return ref, value, nil
+}
+
+// nameless is how the host refuses what names no object, in its words.
+func nameless(kind wire.Kind) *wire.Error {
+	return refusal(sdk.ErrBadRequest, "%s has no metadata.name: names must be set by the module, "+
+		"a generated one could not be retried safely", kind.Kind)
 }
 
 // decode keeps numbers as they are written.

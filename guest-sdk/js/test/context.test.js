@@ -11,6 +11,7 @@ import {
   NotGrantedError,
   Response,
   Retry,
+  byField,
   child,
   defineController,
   kind,
@@ -104,7 +105,7 @@ test("lists select by namespace, label and field", () => {
     (ctx) => {
       const names = (query) => ctx.list(kinds.ConfigMap, query).map((one) => one.metadata.name);
       found.labels = names({ labels: "tier in (a, b),!old" });
-      found.fields = names({ namespace: "shop", fields: "data.k!=v" });
+      found.fields = names({ namespace: "shop", fields: "metadata.name!=x" });
     },
     { asks: [CONFIG_MAPS] },
   );
@@ -116,6 +117,39 @@ test("lists select by namespace, label and field", () => {
   cluster.add(object(kinds.ConfigMap, { name: "elsewhere", namespace: "other" }));
   cluster.reconcile("shop/page");
   assert.deepEqual(found, { labels: ["x"], fields: ["y", "z"] });
+});
+
+test("a field without an index is refused as by the host", () => {
+  const theme = kind("example.com/v1", "Theme");
+  const watches = [byField(theme, "spec.theme")];
+  const names = (found) => found.map(({ metadata }) => metadata.name);
+  const reconcile = (ctx) => {
+    // The theme is indexed for the mapping of themes.
+    for (const fields of ["metadata.namespace=shop,spec.size!=1", "spec.theme=dark", ".spec.theme=dark"]) {
+      assert.deepEqual(names(ctx.list(Site, { fields })), ["page"]);
+    }
+    for (const [listed, fields] of [[Site, "metadata.name=page,spec.other=1"], [theme, "spec.theme=dark"]]) {
+      assert.throws(() => ctx.list(listed, { fields }), { reason: "bad-request", message: /there is no index on spec\.\w+: add it/ });
+    }
+    assert.deepEqual(ctx.live.list(Site, { fields: "spec.other=1" }), []);
+    assert.deepEqual(ctx.list(kinds.ConfigMap, { fields: "data.k=v" }), []);
+  };
+  fake(reconcile, { indexes: [".spec.size"], watches }).reconcile("shop/page");
+});
+
+test("what has no name is refused as by the host", () => {
+  const nameless = object(kinds.ConfigMap, { name: "", namespace: "shop" });
+  const reconcile = (ctx) => {
+    for (const ask of [
+      () => ctx.get(kinds.ConfigMap, ""),
+      () => ctx.apply(nameless),
+      () => ctx.mergePatch(nameless, {}),
+      () => ctx.deleteNamed(kinds.ConfigMap, ""),
+    ]) {
+      assert.throws(ask, { reason: "bad-request", message: /ConfigMap has no metadata\.name/ });
+    }
+  };
+  fake(reconcile).reconcile("shop/page");
 });
 
 test("lists are by namespace and then by name", () => {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import polyreme
-from polyreme import Controller, Kind, Permission, Phase, Reason, kinds
+from polyreme import Controller, Kind, Permission, Phase, Reason, by_field, kinds
 from polyreme.testing import Fake, LogLine, Sample
 
 SITE = Kind("example.com/v1", "Site")
@@ -85,7 +85,7 @@ class Objects(unittest.TestCase):
 
         def reconcile(ctx, site):
             found["labels"] = [one.name for one in ctx.list(kinds.CONFIG_MAP, labels="tier in (a, b),!old")]
-            found["fields"] = [one.name for one in ctx.list(kinds.CONFIG_MAP, "shop", fields="data.k!=v")]
+            found["fields"] = [one.name for one in ctx.list(kinds.CONFIG_MAP, "shop", fields="metadata.name!=x")]
 
         cluster = fake(reconcile, asks=[Permission(kinds.CONFIG_MAP, ["list"])])
         for name, labels in (("x", {"tier": "a"}), ("y", {"tier": "b", "old": "yes"}), ("z", {"tier": "c"})):
@@ -95,6 +95,34 @@ class Objects(unittest.TestCase):
         cluster.add(kinds.CONFIG_MAP.object("elsewhere", "other"))
         cluster.reconcile("shop/page")
         self.assertEqual(found, {"labels": ["x"], "fields": ["y", "z"]})
+
+    def test_a_field_without_an_index_is_refused_as_by_the_host(self):
+        def reconcile(ctx, site):
+            # The theme is indexed for the mapping of themes.
+            for fields in ("metadata.namespace=shop,spec.size!=1", "spec.theme=dark", ".spec.theme=dark"):
+                self.assertEqual([one.name for one in ctx.list(SITE, fields=fields)], ["page"])
+            for kind, fields in ((SITE, "metadata.name=page,spec.other=1"), (theme, "spec.theme=dark")):
+                with self.assertRaisesRegex(polyreme.BadRequestError, r"there is no index on spec\.\w+: add it"):
+                    ctx.list(kind, fields=fields)
+            self.assertEqual(ctx.live.list(SITE, fields="spec.other=1"), [])
+            self.assertEqual(ctx.list(kinds.CONFIG_MAP, fields="data.k=v"), [])
+
+        theme = Kind("example.com/v1", "Theme")
+        fake(reconcile, indexes=[".spec.size"], watches=[by_field(theme, "spec.theme")]).reconcile("shop/page")
+
+    def test_what_has_no_name_is_refused_as_by_the_host(self):
+        def reconcile(ctx, site):
+            nameless = kinds.CONFIG_MAP.object("", "shop")
+            for ask in (
+                lambda: ctx.get(kinds.CONFIG_MAP, ""),
+                lambda: ctx.apply(nameless),
+                lambda: ctx.merge_patch(nameless, {}),
+                lambda: ctx.delete_named(kinds.CONFIG_MAP, ""),
+            ):
+                with self.assertRaisesRegex(polyreme.BadRequestError, "ConfigMap has no metadata.name"):
+                    ask()
+
+        fake(reconcile).reconcile("shop/page")
 
     def test_annotations_of_others_stay_when_an_apply_names_none_any_more(self):
         fields = {"annotations": {"ours": "1"}, "labels": {"ours": "1"}}

@@ -53,6 +53,33 @@ export class Access {
     return owners.some((owner) => owner.controller === true && owner.uid === this.uid);
   }
 
+  /**
+   * Throws for a field that the host has no index on. Of what it does not keep the API server knows the fields;
+   * children are few, and all are looked at.
+   */
+  checkFields(target, paths) {
+    if (this.listsChildrenOnly(target) || !this.#keepsAll(target)) return;
+    const indexes = isOf(this.controller.primary, target) ? this.#indexes() : [];
+    const known = ["metadata.name", "metadata.namespace", ...indexes];
+    const unknown = paths.find((path) => !known.includes(path));
+    if (unknown === undefined) return;
+    const remedy = "add it to the controller's `indexes` (for the primary kind), or read with `ctx.live`";
+    throw new Refusal("bad-request", `there is no index on ${unknown}: ${remedy}`);
+  }
+
+  /** Whether the host has all objects of a kind in its cache. */
+  #keepsAll(target) {
+    const { primary, labelSelector, owns, watches } = this.controller;
+    const watched = watches.filter((watch) => watch.labelSelector === "").map(({ kind }) => kind);
+    return [...(labelSelector === "" ? [primary] : []), ...owns, ...watched].some((kind) => isOf(kind, target));
+  }
+
+  /** The fields of the primary that are declared, and those of mappings. */
+  #indexes() {
+    const mapped = this.controller.watches.filter(({ mapping }) => mapping.tag === "field").map(({ mapping }) => mapping.val);
+    return [...this.controller.indexes, ...mapped].map((path) => path.replace(/^\./, ""));
+  }
+
   #asks(wish) {
     return permissions(this.controller).some(
       ({ kind, verbs }) => isOf(kind, wish.target) && verbs.includes(word(wish)),

@@ -165,7 +165,7 @@ export class Fake {
         this.#admit({ verb: "get", target: at });
         return stringify(store.get(at), display(at));
       },
-      list: (kind, query) => this.#select(kind, query),
+      list: (kind, query, live) => this.#select(kind, query, live),
       create: (text, options) =>
         this.#write("create", text, options, (at, obj) => store.create(at, obj, options, stamp())),
       update: (text, options) => this.#write("update", text, options, (at, obj) => store.update(at, obj, options)),
@@ -209,6 +209,7 @@ export class Fake {
   /** An injected fault, else the permissions. */
   #admit(wish) {
     const { verb, target: at } = wish;
+    if (!at.name) throw nameless(at.kind);
     const index = this.#faults.findIndex(
       (fault) => fault.verb === verb && fault.kind.apiVersion === at.apiVersion && fault.kind.kind === at.kind,
     );
@@ -219,12 +220,13 @@ export class Fake {
     this.#access?.check({ ...wish, held: this.#store.find(at) });
   }
 
-  #select(kind, { namespace, labelSelector, fieldSelector }) {
+  #select(kind, { namespace, labelSelector, fieldSelector }, live) {
     const every = { ...kind, namespace, name: "*" };
     this.#admit({ verb: "list", target: every });
     const childrenOnly = this.#access?.listsChildrenOnly(every);
     const byLabels = selectors.labels(labelSelector);
     const byFields = selectors.fields(fieldSelector);
+    if (!live) this.#access?.checkFields(every, selectors.fieldPaths(fieldSelector));
     const selected = this.#store.all(kind).filter(
       (obj) =>
         (namespace === null || obj.metadata.namespace === namespace) &&
@@ -303,10 +305,17 @@ function caught(call) {
 
 function named(obj) {
   const at = refOf(obj);
-  for (const [what, value] of [["apiVersion", at.apiVersion], ["kind", at.kind], ["metadata.name", at.name]]) {
+  for (const [what, value] of [["apiVersion", at.apiVersion], ["kind", at.kind]]) {
     if (!value) throw new Refusal("bad-request", `object has no ${what}`);
   }
+  if (!at.name) throw nameless(at.kind);
   return at;
+}
+
+/** How the host refuses what names no object, in its words. */
+function nameless(kind) {
+  const why = "names must be set by the module, a generated one could not be retried safely";
+  return new Refusal("bad-request", `${kind} has no metadata.name: ${why}`);
 }
 
 function target(kind, key) {

@@ -28,18 +28,25 @@ function labelTerm(text) {
 
 /** A test of an object: equality terms, all of which must hold. An absent field is empty. */
 export function fields(selector) {
-  const terms = selector.split(/(?<!\\),/).filter((term) => term !== "");
-  const tests = terms.map(fieldTerm);
-  return (obj) => tests.every((test) => test(obj));
+  const terms = fieldTerms(selector);
+  return (obj) =>
+    terms.every(({ path, equal, wanted }) => {
+      const value = path.split(".").reduce((held, part) => held?.[part], obj);
+      return (String(value ?? "") === wanted) === equal;
+    });
+}
+
+/** The fields that a selector selects by. */
+export function fieldPaths(selector) {
+  return fieldTerms(selector).map(({ path }) => path);
+}
+
+function fieldTerms(selector) {
+  return selector.split(/(?<!\\),/).filter((term) => term !== "").map(fieldTerm);
 }
 
 function fieldTerm(text) {
   const match = /^([^!=]+)(==|=|!=)(.*)$/.exec(text);
   if (!match) throw new Refusal("bad-request", `field selector: ${JSON.stringify(text)} is no term`);
-  const path = match[1].split(".");
-  const wanted = match[3].replace(/\\(.)/g, "$1");
-  return (obj) => {
-    const value = path.reduce((held, part) => held?.[part], obj);
-    return (String(value ?? "") === wanted) === (match[2] !== "!=");
-  };
+  return { path: match[1].replace(/^\./, ""), equal: match[2] !== "!=", wanted: match[3].replace(/\\(.)/g, "$1") };
 }

@@ -8,7 +8,7 @@ rules.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ..controller import Controller
 from ..errors import Reason, Refusal
@@ -75,6 +75,32 @@ class Access:
         """Whether the object under reconcile controls this one."""
         owners = (obj.get("metadata") or {}).get("ownerReferences") or ()
         return any(one.get("controller") is True and one.get("uid") == self.uid for one in owners)
+
+    def check_fields(self, target: ObjectRef, paths: Sequence[str]) -> None:
+        """Raises for a field that the host has no index on. Of what it does not keep the API server knows the
+        fields; children are few, and all are looked at.
+        """
+        if self.lists_children_only(target) or not self._keeps_all(target):
+            return
+        known = {"metadata.name", "metadata.namespace"}
+        if _is(self.controller.primary, target):
+            known |= self._indexes()
+        for path in paths:
+            if path not in known:
+                remedy = "add it to the controller's `indexes` (for the primary kind), or read with `ctx.live`"
+                raise Refusal(Reason.BAD_REQUEST, f"there is no index on {path}: {remedy}")
+
+    def _keeps_all(self, target: ObjectRef) -> bool:
+        """Whether the host has all objects of a kind in its cache."""
+        controller = self.controller
+        primary = [] if controller.label_selector else [controller.primary]
+        watched = [watch.kind for watch in controller.watches if not watch.label_selector]
+        return any(_is(kind, target) for kind in (*primary, *controller.owns, *watched))
+
+    def _indexes(self) -> set[str]:
+        """The fields of the primary that are declared, and those of mappings."""
+        mapped = (watch.argument for watch in self.controller.watches if watch.mapping == "field")
+        return {path.removeprefix(".") for path in (*self.controller.indexes, *mapped)}
 
     def _asks(self, wish: Wish) -> bool:
         return any(

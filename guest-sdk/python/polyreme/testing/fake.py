@@ -155,6 +155,8 @@ class Fake:
 
     def _admit(self, wish: Wish) -> None:
         """An injected fault, else the permissions."""
+        if not wish.target.name:
+            raise _nameless(wish.target.kind)
         for fault in self._faults:
             verb, kind, reason = fault
             if (verb, kind.api_version, kind.kind) == (wish.verb, wish.target.api_version, wish.target.kind):
@@ -181,6 +183,8 @@ class _Imports:
         access = self._fake._access
         children_only = access is not None and access.lists_children_only(every)
         labels, fields = selectors.labels(query.label_selector), selectors.fields(query.field_selector)
+        if access is not None and not live:
+            access.check_fields(every, selectors.field_paths(query.field_selector))
         selected = [
             json.dumps(obj)
             for obj in self._fake._store.all(api_version, kind)
@@ -294,10 +298,18 @@ class _Imports:
 
 
 def _named(obj: Object) -> ObjectRef:
-    for what, value in (("apiVersion", obj.api_version), ("kind", obj.kind), ("metadata.name", obj.name)):
+    for what, value in (("apiVersion", obj.api_version), ("kind", obj.kind)):
         if not value:
             raise Refusal(Reason.BAD_REQUEST, f"object has no {what}")
+    if not obj.name:
+        raise _nameless(obj.kind)
     return obj.ref
+
+
+def _nameless(kind: str) -> Refusal:
+    """How the host refuses what names no object, in its words."""
+    message = "names must be set by the module, a generated one could not be retried safely"
+    return Refusal(Reason.BAD_REQUEST, f"{kind} has no metadata.name: {message}")
 
 
 def _target(kind: Kind, key: str) -> ObjectRef:

@@ -37,15 +37,24 @@ def _term(text: str) -> Test:
 
 def fields(selector: str) -> Callable[[Mapping[str, Any]], bool]:
     """A test of an object: equality terms, all of which must hold. An absent field is empty."""
-    terms = [_field_term(term) for term in re.split(r"(?<!\\),", selector) if term]
+    terms = _field_terms(selector)
     return lambda obj: all((_field(obj, path) == value) == equal for path, value, equal in terms)
+
+
+def field_paths(selector: str) -> list[str]:
+    """The fields that a selector selects by."""
+    return [path for path, _, _ in _field_terms(selector)]
+
+
+def _field_terms(selector: str) -> list[tuple[str, str, bool]]:
+    return [_field_term(term) for term in re.split(r"(?<!\\),", selector) if term]
 
 
 def _field_term(text: str) -> tuple[str, str, bool]:
     match = re.match(r"^(?P<path>[^!=]+)(?P<op>==|=|!=)(?P<value>.*)$", text)
     if match is None:
         raise Refusal(Reason.BAD_REQUEST, f"field selector: {text!r} is no term")
-    return match["path"], re.sub(r"\\(.)", r"\1", match["value"]), match["op"] != "!="
+    return match["path"].removeprefix("."), re.sub(r"\\(.)", r"\1", match["value"]), match["op"] != "!="
 
 
 def _field(obj: Mapping[str, Any], path: str) -> str:

@@ -4,10 +4,11 @@
 //! primary kind, writes status and finalizers of the object under reconcile, and manages
 //! children of that object. The host decides by the same rules (`permissions` there).
 
+use polyreme_selector::FieldSelector;
 use serde_json::Value;
 
 use super::store::refusal;
-use crate::bindings::exports::polyreme::controller::reconciler::{Kind, Manifest};
+use crate::bindings::exports::polyreme::controller::reconciler::{Kind, Manifest, Mapping};
 use crate::bindings::polyreme::controller::types::{Error, ObjectRef, Reason};
 use crate::resource::display;
 
@@ -77,6 +78,45 @@ impl Access {
         owners.any(|owner| owner["controller"] == true && owner["uid"] == self.uid)
     }
 
+    /// Refuses to select by a field that the host has no index on. Of what it does not keep the
+    /// API server knows the fields; children are few, and all are looked at.
+    pub(super) fn check_fields(&self, kind: &ObjectRef, fields: &FieldSelector) -> Result<(), Error> {
+        if self.lists_children_only(kind) || !self.keeps_all(kind) {
+            return Ok(());
+        }
+        let is_known = |path: &str| {
+            ["metadata.name", "metadata.namespace"].contains(&path)
+                || (is_kind(&self.manifest.primary, kind) && self.indexes().any(|index| index == bare(path)))
+        };
+        let unknown = fields.terms().iter().find(|term| !is_known(&term.path));
+        unknown.map_or(Ok(()), |term| {
+            let message = format!(
+                "there is no index on {}: add it to the manifest by `.indexes` (for the primary kind), or \
+                 read with `ctx.live()`",
+                term.path
+            );
+            Err(refusal(Reason::BadRequest, message))
+        })
+    }
+
+    /// Whether the host has all objects of a kind in its cache.
+    fn keeps_all(&self, kind: &ObjectRef) -> bool {
+        let manifest = &self.manifest;
+        let mut watches = manifest.watches.iter();
+        (is_kind(&manifest.primary, kind) && manifest.label_selector.is_empty())
+            || manifest.owns.iter().any(|owned| is_kind(owned, kind))
+            || watches.any(|watch| is_kind(&watch.kind, kind) && watch.label_selector.is_empty())
+    }
+
+    /// The fields of the primary that are declared, and those of mappings.
+    fn indexes(&self) -> impl Iterator<Item = &str> {
+        let mapped = self.manifest.watches.iter().filter_map(|watch| match &watch.mapping {
+            Mapping::Field(path) => Some(path),
+            _ => None,
+        });
+        self.manifest.indexes.iter().chain(mapped).map(|path| bare(path))
+    }
+
     fn asks(&self, wish: &Wish<'_>) -> bool {
         self.manifest.permissions.iter().any(|permission| {
             permission.api_version == wish.target.api_version
@@ -112,6 +152,11 @@ impl Access {
         };
         owned && !guarded
     }
+}
+
+/// A field's path without the dot that may lead it.
+pub(super) fn bare(path: &str) -> &str {
+    path.strip_prefix('.').unwrap_or(path)
 }
 
 fn is_kind(kind: &Kind, target: &ObjectRef) -> bool {

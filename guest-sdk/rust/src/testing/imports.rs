@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use polyreme_selector::{FieldSelector, LabelSelector};
 
-use super::access::Wish;
+use super::access::{Wish, bare};
 use super::fake::{Fake, State};
 use super::record::{Event, LogLine, Sample, Write};
-use super::store::{parse, refusal};
+use super::store::{ensure_named, parse, refusal};
 use crate::bindings::polyreme::controller::events::Severity;
 use crate::bindings::polyreme::controller::http;
 use crate::bindings::polyreme::controller::kubernetes::{
@@ -206,6 +206,7 @@ impl State {
         subresource: Option<&str>,
         sent: Option<&Value>,
     ) -> Result<(), Error> {
+        ensure_named(target)?;
         let hit = |fault: &super::fake::Fault| fault.verb == verb && fault.kind == target.kind;
         if let Some(place) = self.faults.iter().position(hit) {
             let fault = self.faults.remove(place);
@@ -220,6 +221,9 @@ impl State {
         let bad = |message: String| refusal(Reason::BadRequest, message);
         let labels = LabelSelector::parse(&query.label_selector).map_err(|e| bad(e.to_string()))?;
         let fields = FieldSelector::parse(&query.field_selector).map_err(|e| bad(e.to_string()))?;
+        if let Some(access) = self.access.as_ref().filter(|_| query.source == Source::Cache) {
+            access.check_fields(kind, &fields)?;
+        }
         let children = self.access.as_ref().filter(|access| access.lists_children_only(kind));
         let all = self.store.objects(&kind.api_version, &kind.kind);
         let selected = all.filter(|object| {
@@ -261,6 +265,6 @@ impl State {
 
 /// The text of the field at a dotted path.
 fn field<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
-    let mut steps = path.split('.');
+    let mut steps = bare(path).split('.');
     steps.try_fold(object, |at, step| at.get(step))?.as_str()
 }

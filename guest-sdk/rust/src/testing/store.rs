@@ -41,9 +41,22 @@ pub(super) fn parse(json: &str) -> Result<(ObjectRef, Value), Error> {
         api_version: need(&object["apiVersion"], "apiVersion")?,
         kind: need(&object["kind"], "kind")?,
         namespace: text(&object["metadata"]["namespace"]),
-        name: need(&object["metadata"]["name"], "metadata.name")?,
+        name: text(&object["metadata"]["name"]).unwrap_or_default(),
     };
+    ensure_named(&reference)?;
     Ok((reference, object))
+}
+
+/// Refuses what names no object, in the host's words.
+pub(super) fn ensure_named(object: &ObjectRef) -> Result<(), Error> {
+    if !object.name.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} has no metadata.name: names must be set by the module, a generated one could not be retried safely",
+        object.kind
+    );
+    Err(refusal(Reason::BadRequest, message))
 }
 
 impl Store {

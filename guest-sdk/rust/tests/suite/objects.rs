@@ -4,7 +4,7 @@ use polyreme_sdk::k8s_openapi::api::core::v1::ConfigMap;
 use polyreme_sdk::{Action, Context, Error, Object, Query, Reason};
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{LAMP, Lamp, LampStatus, house, metadata, reconcile};
+use crate::kinds::{LAMP, Lamp, LampStatus, Theme, house, metadata, reconcile};
 
 fn config_map(lamp: &Lamp, data: &[(&str, &str)]) -> ConfigMap {
     let data = data.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -83,6 +83,44 @@ fn what_others_have_in_a_map_stays_when_an_apply_names_none_of_it_any_more() {
     assert_eq!(map.metadata.annotations, Some([("theirs".to_owned(), "1".to_owned())].into()));
     assert_eq!(map.metadata.labels, Some([("ours".to_owned(), "1".to_owned())].into()));
     assert_eq!(map.data, None);
+}
+
+#[test]
+fn a_field_without_an_index_is_refused_as_by_the_host() {
+    reconcile(&house(), |ctx, _| {
+        let listed = |fields: &str| ctx.list::<Lamp>(&Query::all().fields(fields));
+        // The theme of a lamp is indexed for the mapping of themes.
+        for fields in ["metadata.name=lamp", "metadata.namespace!=attic,spec.theme=dark", ".spec.theme=dark"]
+        {
+            listed(fields)?;
+        }
+        let error = listed("metadata.name=lamp,spec.watts=5").unwrap_err();
+        assert!(error.is_terminal() && error.chain().contains("there is no index on spec.watts"), "{error}");
+        ctx.live().list::<Lamp>(&Query::all().fields("spec.watts=5"))?;
+        ctx.list::<ConfigMap>(&Query::all().fields("data.a=1"))?;
+        let error = ctx.list::<Theme>(&Query::all().fields("spec.theme=dark")).unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::BadRequest));
+        Ok(Action::Done)
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_has_no_name_is_refused_as_by_the_host() {
+    reconcile(&house(), |ctx, _| {
+        let nameless = ConfigMap::default();
+        let refused = [
+            ctx.get::<ConfigMap>("").map(drop),
+            ctx.apply(&nameless).map(drop),
+            ctx.merge_patch(&nameless, &serde_json::json!({})).map(drop),
+            ctx.delete_named::<ConfigMap>("").map(drop),
+        ];
+        for error in refused.map(Result::unwrap_err) {
+            assert!(error.chain().contains("ConfigMap has no metadata.name"), "{}", error.chain());
+        }
+        Ok(Action::Done)
+    })
+    .unwrap();
 }
 
 /// The lamp with a status that encodes defaults.
