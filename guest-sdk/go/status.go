@@ -15,15 +15,15 @@ import (
 // leaves it out by omitempty. That there was nothing is known of the object under reconcile as Reconcile was
 // given it; of other objects, and when it was read anew, such a zero counts as there.
 func (r Resource[T]) PatchStatus(ctx context.Context, object *T, status any) (bool, error) {
-	whole := r.Of(object)
-	if whole.err != nil {
-		return false, whole.err
+	metadata, err := metadataOf(object)
+	if err != nil {
+		return false, encodeError(r.Ref("", ""), err)
 	}
 	wanted, err := tree(status)
 	if err != nil {
-		return false, encodeError(whole.Ref, err)
+		return false, encodeError(r.Ref(metadata.Namespace, metadata.Name), err)
 	}
-	held, err := r.heldStatus(of(ctx).request, whole)
+	held, err := r.heldStatus(of(ctx).request, object, metadata)
 	if err != nil {
 		return false, err
 	}
@@ -35,36 +35,46 @@ func (r Resource[T]) PatchStatus(ctx context.Context, object *T, status any) (bo
 	return err == nil, err
 }
 
-// versioned is what of an object tells its status and whether it is the one that was read.
-type versioned struct {
-	Metadata struct {
-		ResourceVersion string `json:"resourceVersion"`
-	} `json:"metadata"`
-	Status any `json:"status"`
-}
-
 // heldStatus is the status of an object as far as T knows it. Of the object under reconcile it is what the
 // request has, whatever was made of the object since.
-func (r Resource[T]) heldStatus(request wire.Request, whole Object) (any, error) {
-	var given, read versioned
-	if err := unmarshal(whole.JSON, &given); err != nil {
+func (r Resource[T]) heldStatus(request wire.Request, object *T, metadata *ObjectMeta) (any, error) {
+	ref := r.Ref(metadata.Namespace, metadata.Name)
+	if ref != request.Object || request.Current == "" {
+		return r.statusOf(object)
+	}
+	var read struct {
+		Metadata struct {
+			ResourceVersion string `json:"resourceVersion"`
+		} `json:"metadata"`
+		Status any `json:"status"`
+	}
+	if err := unmarshal([]byte(request.Current), &read); err != nil {
+		return nil, encodeError(ref, err)
+	}
+	if read.Metadata.ResourceVersion != metadata.ResourceVersion {
+		return r.statusOf(object)
+	}
+	again, err := decode[T](request.Current, ref)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.statusOf(again)
+	return present(known, read.Status), err
+}
+
+// statusOf is what the status of an object encodes to.
+func (r Resource[T]) statusOf(object *T) (any, error) {
+	whole := r.Of(object)
+	if whole.err != nil {
+		return nil, whole.err
+	}
+	var current struct {
+		Status any `json:"status"`
+	}
+	if err := unmarshal(whole.JSON, &current); err != nil {
 		return nil, encodeError(whole.Ref, err)
 	}
-	if whole.Ref != request.Object || request.Current == "" {
-		return given.Status, nil
-	}
-	again, err := decode[T](request.Current, whole.Ref)
-	if err == nil {
-		err = unmarshal([]byte(request.Current), &read)
-	}
-	if err != nil || read.Metadata != given.Metadata {
-		return given.Status, err
-	}
-	var known versioned
-	if err := unmarshal(r.Of(again).JSON, &known); err != nil {
-		return nil, encodeError(whole.Ref, err)
-	}
-	return present(known.Status, read.Status), nil
+	return current.Status, nil
 }
 
 // tree is a value as JSON's own types, with numbers as they are written.
