@@ -88,7 +88,7 @@ export function format(values) {
 function specified(specifier, value) {
   switch (specifier) {
     case "%s":
-      return show(value);
+      return typeof value === "bigint" ? `${value}n` : saysItself(value) ? String(value) : show(value);
     case "%d":
       return number(value, Number);
     case "%i":
@@ -100,6 +100,12 @@ function specified(specifier, value) {
     default:
       return value instanceof Error && specifier !== "%j" ? show(value) : json(value);
   }
+}
+
+/** Whether a program says how a value is text. */
+function saysItself(value) {
+  const method = typeof value === "object" ? value?.toString : undefined;
+  return typeof method === "function" && !Function.prototype.toString.call(method).includes("[native code]");
 }
 
 function number(value, read) {

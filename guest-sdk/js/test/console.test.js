@@ -21,6 +21,7 @@ test("a first text is formatted as node does it", () => {
     ["%d %i %f", "three", {}, Symbol("x")],
     ["%d %i", 9007199254740993n, 9007199254740993n],
     ["%j", { a: [1] }],
+    ["%s %s %s", new (class { toString() { return "itself"; } })(), null, 1n],
     ["%cred", "color: red"],
     ["100%% of %s", "all"],
     ["100%% of %s"],
