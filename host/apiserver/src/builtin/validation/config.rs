@@ -1,4 +1,4 @@
-//! Rules of kinds that hold data: configuration, leases, bindings, claims, events.
+//! Rules of kinds that hold data: configuration, leases, bindings, claims.
 
 use serde_json::Value;
 
@@ -131,17 +131,5 @@ pub(super) fn budget(root: &Place<'_>, causes: &mut Vec<Cause>) {
     if spec.child("minAvailable").value.is_some() && spec.child("maxUnavailable").value.is_some() {
         let detail = "minAvailable and maxUnavailable cannot be both set";
         causes.push(Cause::invalid("spec", spec.shown(), detail));
-    }
-}
-
-pub(super) fn event(root: &Place<'_>, causes: &mut Vec<Cause>) {
-    let involved = root.at("involvedObject.namespace");
-    let namespace = root.at("metadata.namespace");
-    let fits = match involved.text() {
-        "" => matches!(namespace.text(), "default" | "kube-system"),
-        other => other == namespace.text(),
-    };
-    if !fits {
-        causes.push(involved.invalid("does not match event.namespace"));
     }
 }

@@ -5,6 +5,7 @@
 //! and metadata are checked apart. Works on defaulted objects.
 
 mod config;
+mod events;
 mod network;
 mod pods;
 mod workloads;
@@ -34,7 +35,7 @@ pub fn validate(group: &str, kind: &str, object: &Value, old: Option<&Value>) ->
     match (group, kind) {
         ("", "ConfigMap") => config::config_map(&root, old, &mut causes),
         ("", "Secret") => config::secret(&root, old, &mut causes),
-        ("", "Event") => config::event(&root, &mut causes),
+        ("" | "events.k8s.io", "Event") => events::event(group, &root, old, &mut causes),
         ("", "PersistentVolumeClaim") => config::claim(&root, old, &mut causes),
         ("coordination.k8s.io", "Lease") => config::lease(&root, &mut causes),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
