@@ -33,7 +33,7 @@ impl Api {
             match self.insert(resource, object, options, None) {
                 Err(error) if generated && error.reason == "AlreadyExists" => {}
                 Err(error) => return Err(error),
-                Ok(object) => return Ok(Written { object, created: true, warnings }),
+                Ok(object) => return Ok(Written::new(resource, object, warnings)),
             }
         }
         Err(ApiError::already_exists(resource.subject(), json::name(&body)))

@@ -135,6 +135,14 @@ pub(crate) struct Written {
     pub(crate) warnings: Vec<String>,
 }
 
+impl Written {
+    /// A new object.
+    fn new(resource: &Resource, object: Arc<Object>, mut warnings: Vec<String>) -> Self {
+        warnings.extend(resource.warnings(&object.value, None));
+        Written { object, created: true, warnings }
+    }
+}
+
 /// How often a write is computed again after losing the compare-and-swap: a bound for what
 /// would otherwise be endless if writers kept racing.
 const WRITE_ATTEMPTS: usize = 100;

@@ -94,7 +94,7 @@ impl Api {
         let mut object = self.merged(at, None, applied, options)?;
         let managed = json::meta_mut(&mut object).remove("managedFields");
         let object = self.insert(&at.resource, object, options, managed)?;
-        Ok(Written { object, created: true, warnings: Vec::new() })
+        Ok(Written::new(&at.resource, object, Vec::new()))
     }
 
     fn merged(

@@ -55,7 +55,7 @@ impl Api {
         }
         refuse_uid_of_absent(at, &body)?;
         let object = self.insert(&at.resource, body, options, None)?;
-        Ok(Written { object, created: true, warnings })
+        Ok(Written::new(&at.resource, object, warnings))
     }
 
     /// Computes a change and stores it, again when another writer was faster, unless the
@@ -88,8 +88,9 @@ impl Api {
         proposal: Proposal,
         options: &WriteOptions,
     ) -> Result<Written, Lost> {
-        let warnings = proposal.warnings.clone();
+        let mut warnings = proposal.warnings.clone();
         let object = self.prepare(at, live, proposal, options).map_err(Lost::Refused)?;
+        warnings.extend(at.resource.warnings(&object, Some(&live.value)));
         let stored = to_stored(&at.resource, object);
         let object = match () {
             () if stored == live.value => live.clone(),

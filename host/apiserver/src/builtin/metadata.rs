@@ -141,6 +141,47 @@ fn finalizers(finalizers: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
+/// Finalizers of the server itself, which have no domain.
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+
+fn is_qualified(finalizer: &str) -> bool {
+    finalizer.contains('/') || STANDARD_FINALIZERS.contains(&finalizer)
+}
+
+/// Adds the finalizers of a built-in kind that have no domain. Custom resources may have such
+/// ([`finalizer_warnings`]), and a few kinds that are not looked at.
+pub fn check_finalizer_domains(group: &str, kind: &str, metadata: &Value, causes: &mut Vec<Cause>) {
+    let is_free = matches!(
+        (group, kind),
+        ("apiextensions.k8s.io" | "admissionregistration.k8s.io" | "coordination.k8s.io", _) | (_, "Event")
+    );
+    for (at, name) in strings(metadata.get("finalizers")).enumerate() {
+        if !is_free && !is_qualified(name) {
+            let path = format!("metadata.finalizers[{at}]");
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid(&path, &Value::from(name), detail));
+        }
+    }
+}
+
+/// What is said of finalizers without a domain that a write of a custom resource adds.
+#[must_use]
+pub fn finalizer_warnings(metadata: &Value, old: Option<&Value>) -> Vec<String> {
+    let before: Vec<&str> = old.into_iter().flat_map(|old| strings(old.get("finalizers"))).collect();
+    let mut added: Vec<&str> = strings(metadata.get("finalizers"))
+        .filter(|name| !before.contains(name) && !is_qualified(name))
+        .collect();
+    added.sort_unstable();
+    let warning = |name: &&str| {
+        let path = if name.contains('.') { " including a path (/)" } else { "" };
+        format!(
+            "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name{path} to avoid \
+             accidental conflicts with other finalizer writers"
+        )
+    };
+    added.iter().map(warning).collect()
+}
+
 fn entries(map: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     map.and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }
@@ -202,6 +243,18 @@ mod tests {
         let owner = |name: &str| json!({"apiVersion": "v1", "kind": "A", "name": name, "uid": name, "controller": true});
         let found = found(json!({"ownerReferences": [owner("x"), owner("y")]}));
         assert!(found[0].contains("Only one reference can have Controller set to true"));
+    }
+
+    #[test]
+    fn a_finalizer_has_a_domain_or_is_the_servers_own() {
+        let metadata = json!({"finalizers": ["kubernetes", "example.com/a", "b", "c.d"]});
+        let mut causes = Vec::new();
+        check_finalizer_domains("apps", "Deployment", &metadata, &mut causes);
+        let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
+        assert_eq!(fields, ["metadata.finalizers[2]", "metadata.finalizers[3]"]);
+        let warnings = finalizer_warnings(&metadata, Some(&json!({"finalizers": ["b"]})));
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("\"c.d\": prefer a domain-qualified finalizer name including a path"));
     }
 
     #[test]

@@ -16,7 +16,9 @@ mod validation;
 
 pub use defaults::{default_object, prepare_create};
 pub use kinds::{BuiltinResource, find, find_kind, resources};
-pub use metadata::{check_metadata, check_metadata_update, check_name};
+pub use metadata::{
+    check_finalizer_domains, check_metadata, check_metadata_update, check_name, finalizer_warnings,
+};
 pub use openapi::{OpenApiResource, openapi_v3};
 pub use validation::validate;
 

@@ -42,11 +42,27 @@ impl Resource {
             return causes;
         }
         causes.extend(self.metadata_causes(object, old));
+        builtin::check_finalizer_domains(
+            &self.group,
+            &self.kind,
+            object.get("metadata").unwrap_or(&Value::Null),
+            &mut causes,
+        );
         causes.extend(builtin::validate(&self.group, &self.kind, object, old));
         if self.is_definition() && causes.is_empty() {
             causes.extend(kinds::check_definition(object, old));
         }
         causes
+    }
+
+    /// What a write that is accepted is warned of.
+    pub(crate) fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        match object.get("metadata") {
+            Some(metadata) if self.is_custom() => {
+                builtin::finalizer_warnings(metadata, old.and_then(|old| old.get("metadata")))
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn metadata_causes(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
