@@ -3,37 +3,26 @@
 
 use serde_json::{Value, json};
 
-use super::Api;
 use super::definitions::stored_versions;
+use super::{Api, services};
 use crate::error::ApiError;
 use crate::json as read;
 use crate::kinds::Resource;
-use crate::schema::Cause;
-use crate::store::StorageId;
-
-/// Service addresses come from 10.96.0.0/16, the range that kubeadm uses; .0 and .1 of the
-/// first block are not given out.
-const SERVICE_PREFIX: [u8; 2] = [10, 96];
-const SERVICE_HOSTS: u32 = 65_534;
-const FIRST_SERVICE_HOST: u32 = 10;
 
 /// Finishes a new object of a kind that needs it.
-pub(super) fn on_create(api: &Api, resource: &Resource, object: &mut Value) -> Result<(), ApiError> {
+pub(super) fn on_create(resource: &Resource, object: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "namespaces") => namespace(object),
-        ("", "services") => return service(api, resource, object),
         ("", "pods") => pod(object),
         ("apiextensions.k8s.io", _) => definition(object),
         _ => {}
     }
-    Ok(())
 }
 
-/// Keeps what the server set when a client replaces the object without it.
-pub(super) fn on_update(resource: &Resource, old: &Value, object: &mut Value) {
+/// Finishes a changed object of a kind that needs it.
+pub(super) fn on_update(resource: &Resource, object: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "namespaces") => label_namespace(object),
-        ("", "services") => keep_service_addresses(old, object),
         ("apiextensions.k8s.io", _) => {
             definition_names(object);
             let stored = stored_versions(object);
@@ -41,6 +30,31 @@ pub(super) fn on_update(resource: &Resource, old: &Value, object: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Keeps what the server gave the object when a client replaces it without. Nobody owns such
+/// fields: `managedFields` are worked out before.
+pub(super) fn keep_allocated(resource: &Resource, old: &Value, object: &mut Value) {
+    if is_service(resource) {
+        services::keep_allocated(old, object);
+    }
+}
+
+/// Gives a valid object what only the server can give.
+pub(super) fn allocate(
+    api: &Api,
+    resource: &Resource,
+    old: Option<&Value>,
+    object: &mut Value,
+) -> Result<(), ApiError> {
+    if is_service(resource) {
+        return services::allocate(api, resource, old, object);
+    }
+    Ok(())
+}
+
+fn is_service(resource: &Resource) -> bool {
+    resource.group.is_empty() && resource.plural == "services"
 }
 
 fn namespace(object: &mut Value) {
@@ -60,59 +74,6 @@ fn pod(object: &mut Value) {
     let account = spec.get("serviceAccountName").cloned().unwrap_or_else(|| "default".into());
     spec.insert("serviceAccountName".to_owned(), account.clone());
     spec.insert("serviceAccount".to_owned(), account);
-}
-
-fn is_headless(object: &Value) -> bool {
-    let text = |field: &str| object.pointer(&format!("/spec/{field}")).and_then(Value::as_str);
-    text("clusterIP") == Some("None") || text("type") == Some("ExternalName")
-}
-
-fn service(api: &Api, resource: &Resource, object: &mut Value) -> Result<(), ApiError> {
-    if is_headless(object) {
-        let spec = read::map_at(object, "spec");
-        if spec.get("clusterIP").and_then(Value::as_str) == Some("None") {
-            spec.insert("clusterIPs".to_owned(), json!(["None"]));
-        }
-        return Ok(());
-    }
-    let wanted = object.pointer("/spec/clusterIP").and_then(Value::as_str).unwrap_or_default();
-    let address = service_address(api, &resource.storage, wanted).ok_or_else(|| {
-        let why = format!("failed to allocate IP {wanted}: provided IP is already allocated");
-        let cause = Cause::invalid("spec.clusterIPs", &json!([wanted]), &why);
-        ApiError::invalid(resource.subject(), read::name(object), &[cause])
-    })?;
-    let spec = read::map_at(object, "spec");
-    spec.insert("clusterIPs".to_owned(), json!([address]));
-    spec.insert("clusterIP".to_owned(), address.into());
-    Ok(())
-}
-
-/// The address asked for if it is free, or the first free one.
-fn service_address(api: &Api, storage: &StorageId, wanted: &str) -> Option<String> {
-    let services = api.store.snapshot(storage, None).objects;
-    let taken: std::collections::HashSet<&str> =
-        services.iter().filter_map(|(_, s)| s.value.pointer("/spec/clusterIP")?.as_str()).collect();
-    if !wanted.is_empty() {
-        return (!taken.contains(wanted)).then(|| wanted.to_owned());
-    }
-    let [a, b] = SERVICE_PREFIX;
-    let address = |host: u32| format!("{a}.{b}.{}.{}", host >> 8, host & 0xff);
-    (FIRST_SERVICE_HOST..SERVICE_HOSTS).map(address).find(|ip| !taken.contains(ip.as_str()))
-}
-
-fn keep_service_addresses(old: &Value, object: &mut Value) {
-    if is_headless(object) {
-        return;
-    }
-    let old = |field: &str| old.pointer(&format!("/spec/{field}")).cloned();
-    let spec = read::map_at(object, "spec");
-    for field in ["clusterIP", "clusterIPs"] {
-        let absent =
-            matches!(spec.get(field), None | Some(Value::Null)) || spec.get(field) == Some(&json!(""));
-        if absent {
-            read::set(spec, field, old(field));
-        }
-    }
 }
 
 /// A definition begins with nothing accepted; `definitions` works it out at once.

@@ -50,7 +50,7 @@ impl Api {
     ) -> Result<Arc<Object>, ApiError> {
         meta::begin(resource, &mut object);
         resource.prepare_create(&mut object);
-        admission::on_create(self, resource, &mut object)?;
+        admission::on_create(resource, &mut object);
         resource.default(&mut object);
         match applied {
             Some(managed) => json::set_meta(&mut object, "managedFields", Some(managed)),
@@ -60,6 +60,7 @@ impl Api {
             }
         }
         self.refuse_invalid(resource, &object, None, Vec::new())?;
+        admission::allocate(self, resource, None, &mut object)?;
         self.store_new(resource, object, options)
     }
 

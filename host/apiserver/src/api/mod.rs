@@ -23,6 +23,7 @@ mod meta;
 mod patch;
 mod reviews;
 mod scale;
+mod services;
 mod update;
 mod watch;
 

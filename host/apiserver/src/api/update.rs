@@ -113,14 +113,16 @@ impl Api {
         let Proposal { mut object, tracked, .. } = proposal;
         let causes = meta::carry_over(&old, &mut object);
         let mut object = only_part(at, &old, object);
-        admission::on_update(resource, &old, &mut object);
+        admission::on_update(resource, &mut object);
         resource.default(&mut object);
         meta::count_generation(at, &old, &mut object);
         if !tracked {
             let tracking = options.tracking(resource, at.part);
             object = fields::update(&resource.schema, Some(&old), object, &tracking);
         }
+        admission::keep_allocated(resource, &old, &mut object);
         self.refuse_invalid(resource, &object, Some(&old), causes)?;
+        admission::allocate(self, resource, Some(&old), &mut object)?;
         Ok(object)
     }
 }

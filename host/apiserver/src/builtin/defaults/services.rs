@@ -18,8 +18,6 @@ pub(super) fn service(map: &mut Object) {
     let kind = text(spec, "type").to_owned();
     if kind != "ExternalName" {
         fill(spec, "internalTrafficPolicy", "Cluster");
-        fill(spec, "ipFamilies", json!(["IPv4"]));
-        fill(spec, "ipFamilyPolicy", "SingleStack");
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
         fill(spec, "externalTrafficPolicy", "Cluster");

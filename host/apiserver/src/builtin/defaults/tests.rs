@@ -54,7 +54,7 @@ fn a_service_gets_its_type_and_target_ports() {
         service,
         json!({
             "spec": {
-                "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+                "internalTrafficPolicy": "Cluster",
                 "ports": [
                     {"port": 80, "protocol": "TCP", "targetPort": 80},
                     {"port": 81, "protocol": "TCP", "targetPort": "http"},

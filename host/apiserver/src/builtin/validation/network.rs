@@ -24,6 +24,29 @@ pub(super) fn service(root: &Place<'_>, old: Option<&Value>, causes: &mut Vec<Ca
     super::super::metadata::labels(spec.child("selector").value, "spec.selector", causes);
     ports(&spec.child("ports"), causes);
     stable_address(&spec, old, kind, causes);
+    if matches!(kind, "NodePort" | "LoadBalancer") && headless {
+        let detail = format!("may not be set to 'None' for {kind} services");
+        causes.push(Cause::invalid("spec.clusterIPs[0]", &Value::from("None"), &detail));
+    }
+    if kind == "ClusterIP" {
+        no_node_ports(&spec.child("ports"), causes);
+    }
+    address(&spec.child("clusterIP"), causes);
+}
+
+fn no_node_ports(ports: &Place<'_>, causes: &mut Vec<Cause>) {
+    let given = ports.entries().map(|port| port.child("nodePort"));
+    for port in given.filter(|port| port.number().unwrap_or(0) != 0) {
+        causes.push(Cause::forbidden(&port.path, "may not be used when `type` is 'ClusterIP'"));
+    }
+}
+
+fn address(address: &Place<'_>, causes: &mut Vec<Cause>) {
+    let text = address.text();
+    if !matches!(text, "" | "None") && text.parse::<std::net::IpAddr>().is_err() {
+        let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+        causes.push(Cause::invalid("spec.clusterIPs[0]", &Value::from(text), detail));
+    }
 }
 
 fn ports(ports: &Place<'_>, causes: &mut Vec<Cause>) {
@@ -41,6 +64,14 @@ fn ports(ports: &Place<'_>, causes: &mut Vec<Cause>) {
         target(&port.child("targetPort"), causes);
     }
     duplicates(ports.entries().map(|port| port.child("name")), causes);
+    let mut seen: Vec<(&str, i64)> = Vec::new();
+    for port in ports.entries() {
+        let served = (port.child("protocol").text(), port.child("port").number().unwrap_or(0));
+        if seen.contains(&served) {
+            causes.push(Cause::duplicate(&port.path, port.shown()));
+        }
+        seen.push(served);
+    }
 }
 
 fn target(target: &Place<'_>, causes: &mut Vec<Cause>) {
