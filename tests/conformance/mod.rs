@@ -21,6 +21,7 @@ mod namespaces;
 mod objects;
 mod patches;
 mod preconditions;
+mod redefined;
 mod refusals;
 mod schemas;
 mod services;

@@ -34,7 +34,7 @@ impl Selection {
         if self.labels.is_empty() && self.fields.is_empty() && self.name.is_none() {
             return true;
         }
-        let value = from_stored(resource, &object.value);
+        let value = from_stored(resource, object);
         let named = self.name.as_deref().is_none_or(|name| crate::json::name(&value) == name);
         named && labels_match(&self.labels, &value) && self.fields.matches(|path| field(&value, path))
     }

@@ -200,5 +200,5 @@ pub(crate) fn namespace_key(name: &str) -> Key {
 
 /// A stored object as a value of the resource's version.
 pub(crate) fn in_version(resource: &Resource, object: &Object) -> Value {
-    from_stored(resource, &object.value).into_owned()
+    from_stored(resource, object).into_owned()
 }

@@ -69,7 +69,7 @@ impl Api {
     ) -> Result<Written, ApiError> {
         for _ in 0..WRITE_ATTEMPTS {
             let live = self.get(at)?;
-            let proposal = propose(&from_stored(&at.resource, &live.value))?;
+            let proposal = propose(&from_stored(&at.resource, &live))?;
             match self.settle(at, &live, proposal, options) {
                 Ok(written) => return Ok(written),
                 Err(Lost::Refused(error)) => return Err(error),
@@ -109,7 +109,7 @@ impl Api {
         options: &WriteOptions,
     ) -> Result<Value, ApiError> {
         let resource = &*at.resource;
-        let old = from_stored(resource, &live.value);
+        let old = from_stored(resource, live);
         let Proposal { mut object, tracked, .. } = proposal;
         let causes = meta::carry_over(&old, &mut object);
         let mut object = only_part(at, &old, object);

@@ -216,9 +216,7 @@ impl Frame {
     /// The value of `object`.
     pub(crate) fn object(&self, resource: &Resource) -> Value {
         match self {
-            Frame::Added(o) | Frame::Modified(o) | Frame::Deleted(o) => {
-                from_stored(resource, &o.value).into_owned()
-            }
+            Frame::Added(o) | Frame::Modified(o) | Frame::Deleted(o) => from_stored(resource, o).into_owned(),
             Frame::Bookmark { revision, initial_end } => bookmark(resource, *revision, *initial_end),
             Frame::Error(error) => error.status(),
         }

@@ -1,7 +1,9 @@
 //! CustomResourceDefinitions: from the stored object to resources.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{self, AtomicU64};
 
 use serde_json::Value;
 
@@ -9,6 +11,9 @@ use super::{Origin, Resource, ScalePaths, Traits};
 use crate::json;
 use crate::schema::{Cause, Schema};
 use crate::store::StorageId;
+
+/// Counts readings of definitions, from 1.
+static EDITION: AtomicU64 = AtomicU64::new(1);
 
 const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 
@@ -23,7 +28,18 @@ pub(crate) struct Definition {
     short_names: Vec<String>,
     categories: Vec<String>,
     namespaced: bool,
+    /// Those that are served.
     versions: Vec<Version>,
+    stored: Arc<StoredAs>,
+}
+
+/// As what the objects of a definition are stored.
+#[derive(Debug)]
+pub(crate) struct StoredAs {
+    /// The version that is written.
+    pub(crate) version: String,
+    /// Of every version that objects may still be stored in.
+    pub(crate) schemas: HashMap<String, Arc<Schema>>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,9 +66,17 @@ impl Definition {
     /// Reads a definition that [`check_definition`] accepted; names come from
     /// `status.acceptedNames`, so that a conflict leaves the accepted ones in force.
     pub(crate) fn read(object: &Value) -> Result<Self, Vec<Cause>> {
-        let versions = json::items(object.pointer("/spec/versions"));
-        let served = versions.iter().enumerate();
-        let served = served.filter(|(_, v)| v.get("served") == Some(&Value::Bool(true)));
+        let sources = json::items(object.pointer("/spec/versions"));
+        let is =
+            |at: usize, field: &str| sources.get(at).and_then(|v| v.get(field)) == Some(&Value::Bool(true));
+        let all = sources.iter().enumerate().map(|(at, source)| Version::read(object, source, at));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        let written = all.iter().enumerate().find(|(at, _)| is(*at, "storage"));
+        let stored = StoredAs {
+            version: written.map(|(_, version)| version.name.clone()).unwrap_or_default(),
+            schemas: all.iter().map(|version| (version.name.clone(), version.schema.clone())).collect(),
+        };
+        let served = all.into_iter().enumerate().filter(|(at, _)| is(*at, "served"));
         let names = |field: &str| format!("/status/acceptedNames/{field}");
         Ok(Definition {
             group: text(object, "/spec/group"),
@@ -63,7 +87,8 @@ impl Definition {
             short_names: texts(object, &names("shortNames")),
             categories: texts(object, &names("categories")),
             namespaced: text(object, "/spec/scope") == "Namespaced",
-            versions: served.map(|(at, v)| Version::read(object, v, at)).collect::<Result<_, _>>()?,
+            versions: served.map(|(_, version)| version).collect(),
+            stored: Arc::new(stored),
         })
     }
 
@@ -99,6 +124,8 @@ impl Definition {
             origin: Origin::Custom {
                 columns: version.columns.clone(),
                 selectable: version.selectable.clone(),
+                stored: self.stored.clone(),
+                edition: EDITION.fetch_add(1, atomic::Ordering::Relaxed),
             },
         }
     }

@@ -14,7 +14,7 @@ mod traits;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(crate) use custom::{Definition, check_definition, is_established};
+pub(crate) use custom::{Definition, StoredAs, check_definition, is_established};
 pub(crate) use documents::Documents;
 pub(crate) use traits::{Generation, Traits};
 
@@ -32,13 +32,16 @@ pub(crate) struct ScalePaths {
 }
 
 /// Where a resource comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Origin {
     BuiltIn,
     /// A CustomResourceDefinition; `additionalPrinterColumns` and `selectableFields` paths.
     Custom {
         columns: Vec<serde_json::Value>,
         selectable: Vec<String>,
+        stored: Arc<StoredAs>,
+        /// Which reading of the definition this is: no two of a process are the same.
+        edition: u64,
     },
 }
 

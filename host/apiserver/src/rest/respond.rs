@@ -57,7 +57,7 @@ pub(super) fn object(
     object: &Object,
     warnings: &[String],
 ) -> Result<Response, ApiError> {
-    let value = from_stored(resource, &object.value);
+    let value = from_stored(resource, object);
     let encoding = call.accept.encoding;
     let mut response = match call.accept.form {
         Form::Table => {

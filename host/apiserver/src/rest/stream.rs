@@ -65,7 +65,7 @@ impl Encoder {
     /// The stored bytes when the version is the stored one: no copy is made per watcher.
     fn plain(&self, frame: &Frame) -> Bytes {
         if let Frame::Added(o) | Frame::Modified(o) | Frame::Deleted(o) = frame
-            && matches!(from_stored(&self.resource, &o.value), std::borrow::Cow::Borrowed(_))
+            && matches!(from_stored(&self.resource, o), std::borrow::Cow::Borrowed(_))
         {
             return o.json();
         }

@@ -1,5 +1,6 @@
 //! An object as stored, and the key it is stored under.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -42,11 +43,25 @@ pub(crate) struct Object {
     /// The revision that `metadata.resourceVersion` of `value` says.
     pub(crate) revision: u64,
     json: OnceLock<Bytes>,
+    /// The edition of a definition that `value` is known to fit; 0 for none.
+    fits: AtomicU64,
 }
 
 impl Object {
     pub(crate) fn new(value: Value, revision: u64) -> Self {
-        Object { value, revision, json: OnceLock::new() }
+        Object { value, revision, json: OnceLock::new(), fits: AtomicU64::new(0) }
+    }
+
+    /// Whether `value` is as an edition of its definition wants it, looked at once.
+    pub(crate) fn fits(&self, edition: u64, look: impl FnOnce(&Value) -> bool) -> bool {
+        if self.fits.load(Ordering::Relaxed) == edition {
+            return true;
+        }
+        let fits = look(&self.value);
+        if fits {
+            self.fits.store(edition, Ordering::Relaxed);
+        }
+        fits
     }
 
     /// The JSON text, made once and shared by every watcher and reader.
