@@ -111,3 +111,40 @@ async fn a_version_shows_and_stores_what_its_schema_knows() -> Result<()> {
     assert_eq!(kind.spec("v1", "b").await?, json!({"shared": "s", "size": 1}));
     kind.remove().await
 }
+
+#[tokio::test]
+async fn a_new_rule_leaves_alone_what_does_not_change() -> Result<()> {
+    let bench = Bench::new("ratchet").await?;
+    let kind = Kind::installed(&bench).await?;
+    kind.create("v1", "a", json!({"shared": "s"})).await?;
+    let rule = json!([{"rule": "self != 's'", "message": "not this"}]);
+    let mark = json!({"type": "string", "default": "n"});
+    kind.redefine(json!([
+        {"op": "add", "path": format!("{PROPERTIES}/shared/x-kubernetes-validations"), "value": rule},
+        {"op": "add", "path": format!("{PROPERTIES}/new"), "value": mark},
+    ]))
+    .await?;
+    kind.until_spec_is("a", &json!({"shared": "s", "size": 1, "new": "n"})).await?;
+    let path = format!("{}/a", kind.objects("v1"));
+    let changed = bench.patch(&path, MERGE, json!({"spec": {"size": 2}})).await?.is(200);
+    let warning = changed.headers.get("warning").and_then(|w| w.to_str().ok()).unwrap_or_default();
+    assert!(warning.contains("spec.shared: Invalid value: \\\"s\\\": not this"), "{warning}");
+    bench.patch(&path, MERGE, json!({"spec": {"shared": "t"}})).await?.is(200);
+    let refused = bench.patch(&path, MERGE, json!({"spec": {"shared": "s"}})).await?.refused(422, "Invalid");
+    assert_eq!(refused.cause_fields(), ["spec.shared"]);
+    kind.remove().await
+}
+
+#[tokio::test]
+async fn a_default_follows_its_own_rules() -> Result<()> {
+    let bench = Bench::new("ruled-default").await?;
+    let kind = Kind::installed(&bench).await?;
+    let rule = json!([{"rule": "self > 5", "message": "more"}]);
+    let patch =
+        json!([{"op": "add", "path": format!("{PROPERTIES}/size/x-kubernetes-validations"), "value": rule}]);
+    let path = format!("{DEFINITIONS}/things.{}", kind.group);
+    let refused = bench.patch(&path, JSON_PATCH, patch).await?.refused(422, "Invalid");
+    let field = "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[size].default";
+    assert_eq!(refused.cause_fields(), [field]);
+    kind.remove().await
+}

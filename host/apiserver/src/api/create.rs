@@ -102,17 +102,19 @@ impl Api {
         Self::admit_to_namespace(resource, namespace, name, found.as_deref())
     }
 
-    /// Turns causes, those given and those that the kind's own rules find, into a 422.
+    /// Turns causes, those given and those that the kind's own rules find, into a 422; answers
+    /// warnings.
     pub(super) fn refuse_invalid(
         &self,
         resource: &Resource,
         object: &Value,
         old: Option<&Value>,
         mut causes: Vec<Cause>,
-    ) -> Result<(), ApiError> {
-        causes.extend(resource.validate(object, old));
+    ) -> Result<Vec<String>, ApiError> {
+        let found = resource.validate(object, old);
+        causes.extend(found.causes);
         if causes.is_empty() {
-            return Ok(());
+            return Ok(found.warnings);
         }
         Err(ApiError::invalid(resource.subject(), json::name(object), &causes))
     }

@@ -88,8 +88,7 @@ impl Api {
         proposal: Proposal,
         options: &WriteOptions,
     ) -> Result<Written, Lost> {
-        let mut warnings = proposal.warnings.clone();
-        let object = self.prepare(at, live, proposal, options).map_err(Lost::Refused)?;
+        let (object, mut warnings) = self.prepare(at, live, proposal, options).map_err(Lost::Refused)?;
         warnings.extend(at.resource.warnings(&object, Some(&live.value)));
         let stored = to_stored(&at.resource, object);
         let object = match () {
@@ -101,16 +100,17 @@ impl Api {
         Ok(Written { object, created: false, warnings })
     }
 
+    /// What is to be stored, and warnings.
     fn prepare(
         &self,
         at: &At,
         live: &Object,
         proposal: Proposal,
         options: &WriteOptions,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<(Value, Vec<String>), ApiError> {
         let resource = &*at.resource;
         let old = from_stored(resource, live);
-        let Proposal { mut object, tracked, .. } = proposal;
+        let Proposal { mut object, tracked, mut warnings } = proposal;
         let causes = meta::carry_over(&old, &mut object);
         let mut object = only_part(at, &old, object);
         admission::on_update(resource, &mut object);
@@ -121,9 +121,9 @@ impl Api {
             object = fields::update(&resource.schema, Some(&old), object, &tracking);
         }
         admission::keep_allocated(resource, &old, &mut object);
-        self.refuse_invalid(resource, &object, Some(&old), causes)?;
+        warnings.extend(self.refuse_invalid(resource, &object, Some(&old), causes)?);
         admission::allocate(self, resource, Some(&old), &mut object)?;
-        Ok(object)
+        Ok((object, warnings))
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Resource;
 use crate::json;
-use crate::schema::{self, Cause};
+use crate::schema::{self, Cause, Findings};
 use crate::{builtin, kinds};
 
 impl Resource {
@@ -34,14 +34,13 @@ impl Resource {
     }
 
     /// Everything that is wrong with an object, or with the step from `old` to it.
-    pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-        let mut causes = Vec::new();
+    pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Findings {
+        let mut causes = self.metadata_causes(object, old);
         if self.is_custom() {
-            causes.extend(self.metadata_causes(object, old));
-            causes.extend(schema::validate(&self.schema, object, old));
-            return causes;
+            let mut found = schema::validate(&self.schema, object, old);
+            causes.append(&mut found.causes);
+            return Findings { causes, ..found };
         }
-        causes.extend(self.metadata_causes(object, old));
         builtin::check_finalizer_domains(
             &self.group,
             &self.kind,
@@ -52,7 +51,7 @@ impl Resource {
         if self.is_definition() && causes.is_empty() {
             causes.extend(kinds::check_definition(object, old));
         }
-        causes
+        Findings { causes, warnings: Vec::new() }
     }
 
     /// What a write that is accepted is warned of.

@@ -14,7 +14,7 @@ use kube_cel::{CompilationError, CompiledSchema, ErrorKind, ValidationError};
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::{Additional, Cause, Kind, Schema, cause, lists};
+use super::{Additional, Cause, Findings, Kind, Schema, cause, lists};
 
 /// The compiled rules of one node.
 #[derive(Debug)]
@@ -41,10 +41,18 @@ impl Rules {
         Some(Self { compiled, kind: source.get("type").and_then(Value::as_str).and_then(shape) })
     }
 
-    fn check(&self, value: &Value, old: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
-        if let Err(errors) = kube_cel::validate_compiled(&self.compiled, value, old) {
-            let told = errors.into_iter().map(|error| self.tell(&error, value, path));
-            causes.extend(told);
+    /// A value that is as it was is not refused by a rule that does not look at what was: the
+    /// rule may be newer than the value (`shouldRatchetError` in
+    /// `apiextensions-apiserver/pkg/apiserver/schema/cel/validation.go`).
+    fn check(&self, value: &Value, old: Option<&Value>, path: &str, found: &mut Findings) {
+        let Err(errors) = kube_cel::validate_compiled(&self.compiled, value, old) else { return };
+        let is_same = old == Some(value);
+        for error in errors {
+            let cause = self.tell(&error, value, path);
+            match is_same && !OLD_SELF.is_match(&error.rule) {
+                true => found.warnings.push(cause.to_string()),
+                false => found.causes.push(cause),
+            }
         }
     }
 
@@ -150,17 +158,17 @@ pub(super) fn evaluate(
     value: &Value,
     old: Option<&Value>,
     path: &str,
-    causes: &mut Vec<Cause>,
+    found: &mut Findings,
 ) {
     if value.is_null() {
         return;
     }
     if let Some(rules) = &schema.rules {
-        rules.check(value, old.filter(|old| !old.is_null()), path, causes);
+        rules.check(value, old.filter(|old| !old.is_null()), path, found);
     }
     match value {
-        Value::Object(map) => in_object(schema, map, old, path, causes),
-        Value::Array(entries) => in_list(schema, entries, old, path, causes),
+        Value::Object(map) => in_object(schema, map, old, path, found),
+        Value::Array(entries) => in_list(schema, entries, old, path, found),
         _ => {}
     }
 }
@@ -170,23 +178,23 @@ fn in_object(
     map: &Map<String, Value>,
     old: Option<&Value>,
     path: &str,
-    causes: &mut Vec<Cause>,
+    found: &mut Findings,
 ) {
     for (name, value) in map {
         let old = old.and_then(|old| old.get(name));
         if let Some(member) = schema.properties.get(name) {
-            evaluate(member, value, old, &cause::child(path, name), causes);
+            evaluate(member, value, old, &cause::child(path, name), found);
         } else if let Additional::Of(member) = &schema.additional {
-            evaluate(member, value, old, &cause::key(path, name), causes);
+            evaluate(member, value, old, &cause::key(path, name), found);
         }
     }
 }
 
-fn in_list(schema: &Schema, entries: &[Value], old: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
+fn in_list(schema: &Schema, entries: &[Value], old: Option<&Value>, path: &str, found: &mut Findings) {
     let Some(items) = &schema.items else { return };
     let before: &[Value] = old.and_then(Value::as_array).map_or(&[], Vec::as_slice);
     for (at, entry) in entries.iter().enumerate() {
         let old = lists::correlate(schema, before, entry);
-        evaluate(items, entry, old, &cause::index(path, at), causes);
+        evaluate(items, entry, old, &cause::index(path, at), found);
     }
 }

@@ -34,7 +34,7 @@ pub use defaults::default;
 pub use gotypes::{DecodeError, check_types, drop_empty, fill_required, fill_structs};
 pub use lists::{correlate, item_key};
 pub use prune::prune;
-pub use validate::validate;
+pub use validate::{Findings, validate};
 
 /// The JSON type a schema node asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

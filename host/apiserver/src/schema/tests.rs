@@ -3,6 +3,10 @@
 use super::*;
 use serde_json::json;
 
+fn validate(schema: &Schema, value: &Value, old: Option<&Value>) -> Vec<Cause> {
+    super::validate(schema, value, old).causes
+}
+
 fn schema(spec: Value) -> Schema {
     let source = json!({"type": "object", "properties": {"spec": spec}});
     Schema::from_crd(&source).unwrap()
@@ -246,6 +250,16 @@ fn what_did_not_change_is_not_reported_again() {
     let old = json!({"spec": {"a": "x", "b": "1"}});
     assert!(validate(&schema, &json!({"spec": {"a": "x", "b": "2"}}), Some(&old)).is_empty());
     assert_eq!(validate(&schema, &json!({"spec": {"a": "y", "b": "2"}}), Some(&old)).len(), 1);
+}
+
+#[test]
+fn a_rule_that_what_did_not_change_breaks_is_a_warning() {
+    let schema = ruled(json!({"rule": "self.min <= self.max", "message": "no"}));
+    let object = |min: i64| json!({"spec": {"min": min, "max": 1}, "metadata": {"generation": min}});
+    let found = super::validate(&schema, &object(5), Some(&json!({"spec": {"min": 5, "max": 1}})));
+    assert!(found.causes.is_empty(), "{:?}", found.causes);
+    assert_eq!(found.warnings, ["spec: Invalid value: no"]);
+    assert_eq!(validate(&schema, &object(6), Some(&object(5))).len(), 1);
 }
 
 #[test]

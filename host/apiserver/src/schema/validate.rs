@@ -3,13 +3,22 @@
 //! The walk mirrors `kube-openapi/pkg/validation/validate`, including how it counts matches
 //! to choose which branch of `anyOf` and `oneOf` to report. On update, what did not change is
 //! not reported (ratcheting, `CRDValidationRatcheting`), so an object that was valid under an
-//! older schema can still be edited elsewhere. Rules run only when no other error hides them;
+//! older schema can still be edited elsewhere; a rule that it breaks is a warning then. Rules run only when no other error hides them;
 //! otherwise one more cause says that they did not.
 
 use serde_json::{Map, Value};
 
 use super::cause::{NO_FIELD, child, index, key};
 use super::{Additional, Cause, Kind, Schema, cel, embedded, format, lists};
+
+/// What [`validate`] has to say.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Why the object is refused; empty when it may be stored.
+    pub causes: Vec<Cause>,
+    /// Rules that what did not change breaks.
+    pub warnings: Vec<String>,
+}
 
 /// What is wrong with `value`; nothing when it may be stored. `old` is the stored object of
 /// an update.
@@ -22,31 +31,37 @@ use super::{Additional, Cause, Kind, Schema, cel, embedded, format, lists};
 ///     "type": "object",
 ///     "properties": {"spec": {"type": "object", "required": ["theme"]}},
 /// })).expect("the schema is structural");
-/// let causes = validate(&schema, &json!({"spec": {}}), None);
-/// assert_eq!(causes[0].to_string(), "spec.theme: Required value");
+/// let found = validate(&schema, &json!({"spec": {}}), None);
+/// assert_eq!(found.causes[0].to_string(), "spec.theme: Required value");
 /// ```
 #[must_use]
-pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let mut causes = node(schema, value, old, "").into_causes();
-    embedded::check(schema, value, "", &mut causes);
+pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>) -> Findings {
+    let causes = node(schema, value, old, "").into_causes();
+    let mut found = Findings { causes, warnings: Vec::new() };
+    embedded::check(schema, value, "", &mut found.causes);
     if !had_duplicates(schema, old) {
-        lists::duplicates(schema, value, "", &mut causes);
+        lists::duplicates(schema, value, "", &mut found.causes);
     }
     if schema.has_rules() {
-        if causes.iter().any(Cause::blocks_rules) {
-            causes.push(Cause::invalid("", &Value::Null, RULES_NOT_CHECKED));
+        if found.causes.iter().any(Cause::blocks_rules) {
+            found.causes.push(Cause::invalid("", &Value::Null, RULES_NOT_CHECKED));
         } else {
-            cel::evaluate(schema, value, old, "", &mut causes);
+            cel::evaluate(schema, value, old, "", &mut found);
         }
     }
-    causes
+    found
 }
 
 /// Adds a cause for every default below `schema` that its own schema would refuse.
 pub(super) fn defaults(schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
     if let Some(default) = &schema.default {
         let under = child(path, "default");
-        causes.extend(node(schema, default, None, "").into_causes().into_iter().map(|cause| {
+        let mut found =
+            Findings { causes: node(schema, default, None, "").into_causes(), warnings: Vec::new() };
+        if found.causes.is_empty() {
+            cel::evaluate(schema, default, None, "", &mut found);
+        }
+        causes.extend(found.causes.into_iter().map(|cause| {
             let below = cause.field.strip_prefix(NO_FIELD).unwrap_or(&cause.field);
             let field = if below.is_empty() { under.clone() } else { child(&under, below) };
             Cause { field, ..cause }
