@@ -35,6 +35,13 @@ type reconciling struct {
 	host    wire.Host
 	request wire.Request
 	source  wire.Source
+	wrote   *wrote
+}
+
+// wrote is what a reconcile has to remember of its writes.
+type wrote struct {
+	// status is what PatchStatus last made of the status of the object under reconcile; nil before.
+	status any
 }
 
 type key struct{}

@@ -46,7 +46,7 @@ func (c Controller[T]) Describe() wire.Manifest { return c.Manifest.describe(c.P
 
 // Run answers one request; for the host and for package sdktest.
 func (c Controller[T]) Run(host wire.Host, request wire.Request) wire.Outcome {
-	ctx := &reconciling{host: host, request: request}
+	ctx := &reconciling{host: host, request: request, wrote: &wrote{}}
 	result, err := c.run(ctx, request)
 	if err != nil {
 		return wire.Outcome{Failed: true, Failure: err.Error(), Terminal: IsTerminal(err)}

@@ -265,6 +265,32 @@ func TestAStatusIsComparedWithWhatWasReadAndNotWithWhatBecameOfIt(t *testing.T) 
 	}
 }
 
+func TestAStatusThatWasWrittenIsWhatTheNextIsComparedWith(t *testing.T) {
+	var written []bool
+	controller := sdk.Controller[flag]{
+		Manifest: sdk.Manifest{Name: "flags"}, Primary: flags,
+		Reconcile: func(ctx context.Context, object *flag) (sdk.Result, error) {
+			for _, note := range []string{"working", "working", "done"} {
+				changed, err := flags.PatchStatus(ctx, object, flagStatus{Ready: note == "done", Note: note})
+				if err != nil {
+					return sdk.Result{}, err
+				}
+				written = append(written, changed)
+			}
+			return sdk.Result{}, nil
+		},
+	}
+	done := &flag{ObjectMeta: sdk.ObjectMeta{Name: "a", Namespace: "default"}, Status: flagStatus{Ready: true, Note: "done"}}
+	cluster := sdktest.New(controller).Add(flags.Of(done))
+	do(t, cluster)
+	if want := []bool{true, false, true}; !slices.Equal(written, want) {
+		t.Errorf("written %v", written)
+	}
+	if got := sdktest.Find(cluster, flags, key).Status; !got.Ready || got.Note != "done" {
+		t.Errorf("the status is %+v", got)
+	}
+}
+
 func TestAFinalizerIsPutOnBeforeTheWorkAndTakenOffAfterTheCleanUp(t *testing.T) {
 	const finalizer = "example.dev/outside"
 	var phases []sdk.Phase

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-
-	"polyreme.dev/sdk/internal/wire"
 )
 
 // PatchStatus writes status where it differs from the status that object was read with, and tells whether
@@ -13,7 +11,7 @@ import (
 //
 // What status encodes to is what is to be there: a false is written where there was nothing, unless its type
 // leaves it out by omitempty. That there was nothing is known of the object under reconcile as Reconcile was
-// given it; of other objects, and when it was read anew, such a zero counts as there.
+// given it, or as PatchStatus last left it; of other objects, and when it was read anew, such a zero counts as there.
 func (r Resource[T]) PatchStatus(ctx context.Context, object *T, status any) (bool, error) {
 	metadata, err := metadataOf(object)
 	if err != nil {
@@ -23,7 +21,8 @@ func (r Resource[T]) PatchStatus(ctx context.Context, object *T, status any) (bo
 	if err != nil {
 		return false, encodeError(r.Ref(metadata.Namespace, metadata.Name), err)
 	}
-	held, err := r.heldStatus(of(ctx).request, object, metadata)
+	reconcile := of(ctx)
+	held, err := r.heldStatus(reconcile, object, metadata)
 	if err != nil {
 		return false, err
 	}
@@ -31,14 +30,19 @@ func (r Resource[T]) PatchStatus(ctx context.Context, object *T, status any) (bo
 	if !differs {
 		return false, nil
 	}
-	_, err = r.Patch(ctx, object, MergePatch(map[string]any{"status": patch}), Subresource("status"))
-	return err == nil, err
+	if _, err = r.Patch(ctx, object, MergePatch(map[string]any{"status": patch}), Subresource("status")); err != nil {
+		return false, err
+	}
+	if r.Ref(metadata.Namespace, metadata.Name) == reconcile.request.Object {
+		reconcile.wrote.status = wanted
+	}
+	return true, nil
 }
 
-// heldStatus is the status of an object as far as T knows it. Of the object under reconcile it is what the
-// request has, whatever was made of the object since.
-func (r Resource[T]) heldStatus(request wire.Request, object *T, metadata *ObjectMeta) (any, error) {
-	ref := r.Ref(metadata.Namespace, metadata.Name)
+// heldStatus is the status of an object as far as T knows it. Of the object under reconcile it is what PatchStatus
+// wrote or else the request has, whatever was made of the object since.
+func (r Resource[T]) heldStatus(reconcile *reconciling, object *T, metadata *ObjectMeta) (any, error) {
+	ref, request := r.Ref(metadata.Namespace, metadata.Name), reconcile.request
 	if ref != request.Object || request.Current == "" {
 		return r.statusOf(object)
 	}
@@ -53,6 +57,9 @@ func (r Resource[T]) heldStatus(request wire.Request, object *T, metadata *Objec
 	}
 	if read.Metadata.ResourceVersion != metadata.ResourceVersion {
 		return r.statusOf(object)
+	}
+	if reconcile.wrote.status != nil {
+		return reconcile.wrote.status, nil
 	}
 	again, err := decode[T](request.Current, ref)
 	if err != nil {

@@ -9,7 +9,7 @@ import * as given from "./arguments.js";
 import { apiError, NotFoundError, Refusal } from "./errors.js";
 import { Response } from "./http.js";
 import { parse, stringify } from "./json.js";
-import { difference } from "./merge.js";
+import { difference, patch } from "./merge.js";
 import { display, hasFinalizer, isDeleting, ref, refOf } from "./objects.js";
 import { toUtf8 } from "./utf8.js";
 
@@ -160,12 +160,13 @@ export class Context {
 
   /**
    * Writes `status` where it differs from the status in `obj`, and returns whether anything did. Fields that it
-   * no longer has are removed.
+   * no longer has are removed. The status in `obj` is then what was written.
    */
   patchStatus(obj, status) {
     const change = difference(obj.status ?? {}, status);
     if (change === undefined) return false;
     this.mergePatch(obj, { status: change }, { subresource: "status" });
+    obj.status = patch(obj.status, change);
     return true;
   }
 

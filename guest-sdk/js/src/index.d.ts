@@ -166,7 +166,7 @@ export class Context {
   applyAll(objects: readonly KubeObject[]): Written[];
   /** Changes the fields that `patch` names; null removes. */
   mergePatch(obj: KubeObject, patch: object, options?: WriteOptions): Written;
-  /** Writes `status` where it differs from the one in `obj`; whether anything did. */
+  /** Writes `status` where it differs from the one in `obj`, which is then what was written; whether anything did. */
   patchStatus(obj: KubeObject, status: object): boolean;
   /** Deletes exactly this incarnation of an object; false when it was gone already. */
   delete(obj: KubeObject): boolean;

@@ -220,6 +220,19 @@ test("a status is written where it differs and otherwise not", () => {
   assert.deepEqual(rest, []);
 });
 
+test("a status that was written is what the next is compared with", () => {
+  const written = [];
+  const cluster = fake((ctx, site) => {
+    for (const url of ["working", "working", "done"]) written.push(ctx.patchStatus(site, { url }));
+  });
+  cluster.edit(Site, "shop/page", (site) => {
+    site.status = { url: "done" };
+  });
+  cluster.reconcile("shop/page");
+  assert.deepEqual(written, [true, false, true]);
+  assert.deepEqual(cluster.get(Site, "shop/page").status, { url: "done" });
+});
+
 test("the finalizer comes first and goes last", () => {
   const phases = [];
   const cluster = fake((ctx, site) => {

@@ -193,12 +193,13 @@ class Context:
     def patch_status(self, obj: Object, status: Any) -> bool:
         """Writes ``status`` (a ``dict``, or a dataclass) where it differs from the status in ``obj``, and
         returns whether anything did. What a ``dict`` no longer has is removed; fields that a dataclass does
-        not know stay.
+        not know stay. The status in ``obj`` is then what was written.
         """
         change = merge.difference(known(status, obj.get("status") or {}), encode(status))
         if change is merge.SAME:
             return False
         self.merge_patch(obj, {"status": change}, subresource="status")
+        obj["status"] = merge.patch(obj.get("status"), change)
         return True
 
     def delete(self, obj: Object) -> bool:

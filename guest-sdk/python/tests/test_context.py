@@ -197,6 +197,19 @@ class Status(unittest.TestCase):
         self.assertEqual(cluster.get(SITE, "shop/page")["status"], wanted)
 
 
+    def test_what_was_written_is_what_the_next_is_compared_with(self):
+        written = []
+
+        def reconcile(ctx, site):
+            written.extend(ctx.patch_status(site, {"url": url}) for url in ("working", "working", "done"))
+
+        cluster = fake(reconcile)
+        cluster.edit(SITE, "shop/page", lambda site: site.update(status={"url": "done"}))
+        cluster.reconcile("shop/page")
+        self.assertEqual(written, [True, False, True])
+        self.assertEqual(cluster.get(SITE, "shop/page")["status"], {"url": "done"})
+
+
 class CleanUp(unittest.TestCase):
     def test_the_finalizer_comes_first_and_goes_last(self):
         phases = []

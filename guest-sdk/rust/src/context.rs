@@ -4,7 +4,7 @@
 //! controller's own writes; [`Context::live`] asks the API server. Writes that change
 //! nothing are not sent. No method panics or waits for other objects.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
@@ -44,13 +44,22 @@ pub struct Context {
     manifest: fn() -> Manifest,
     controller: Rc<OnceCell<String>>,
     source: Source,
+    /// What `patch_status` last made of the status of the object under reconcile.
+    wrote: Rc<RefCell<Option<Value>>>,
 }
 
 impl Context {
     /// The manifest is asked for only when somebody asks for the name in it: most
     /// reconciles do not, and it is built anew in each instance.
     pub(crate) fn new(host: Handle, request: Request, manifest: fn() -> Manifest) -> Self {
-        Self { host, request: Rc::new(request), manifest, controller: Rc::default(), source: Source::Cache }
+        Self {
+            host,
+            request: Rc::new(request),
+            manifest,
+            controller: Rc::default(),
+            source: Source::Cache,
+            wrote: Rc::default(),
+        }
     }
 
     /// The object under reconcile.
@@ -204,8 +213,9 @@ impl Context {
     ///
     /// What `status` encodes to is what is to be there: a `false` is written where there was
     /// nothing, unless its type leaves it out by `skip_serializing_if`. That there was nothing
-    /// is known of the object under reconcile as the controller was given it; of other
-    /// objects, and when it was read anew, such a default counts as there.
+    /// is known of the object under reconcile as the controller was given it, or as this
+    /// function last left it; of other objects, and when it was read anew, such a default
+    /// counts as there.
     pub fn patch_status<T, S>(&self, object: &T, status: &S) -> Result<bool, Error>
     where
         T: Object + Serialize + DeserializeOwned,
@@ -218,6 +228,9 @@ impl Context {
         };
         let options = WriteOptions::subresource("status");
         self.merge_patch_with(object, &json!({ "status": difference }), &options)?;
+        if object.object_ref() == *self.object() {
+            *self.wrote.borrow_mut() = Some(wanted);
+        }
         Ok(true)
     }
 
@@ -239,7 +252,7 @@ impl Context {
     }
 
     /// The status of an object as far as its type knows it. Of the object under reconcile it
-    /// is what the request has, whatever was made of the object since.
+    /// is what was written or else the request has, whatever was made of the object since.
     fn held_status<T>(&self, object: &T) -> Result<Value, Error>
     where
         T: Object + Serialize + DeserializeOwned,
@@ -249,6 +262,9 @@ impl Context {
         if let Some(json) = current {
             let read: Read = decode(json, &target)?;
             if read.metadata.resource_version == object.metadata().resource_version {
+                if let Some(wrote) = &*self.wrote.borrow() {
+                    return Ok(wrote.clone());
+                }
                 let known = status_of(&decode::<T>(json, &target)?)?;
                 return Ok(merge::present(known, &read.status));
             }

@@ -277,3 +277,21 @@ fn an_object_that_does_not_fit_its_type_is_reported_with_its_field() {
     assert!(error.is_terminal());
     assert!(error.to_string().contains("failed to decode Lamp hall/lamp at `spec.watts`"), "{error}");
 }
+
+#[test]
+fn a_status_that_was_written_is_what_the_next_is_compared_with() {
+    let cluster = house();
+    reconcile(&cluster, |ctx, lamp| {
+        set_status(ctx, &lamp, Some(true), Some("done"))?;
+        Ok(Action::Done)
+    })
+    .unwrap();
+    reconcile(&cluster, |ctx, lamp| {
+        for (note, is_news) in [("working", true), ("working", false), ("done", true)] {
+            assert_eq!(set_status(ctx, &lamp, Some(note == "done"), Some(note))?, is_news, "{note}");
+        }
+        Ok(Action::Done)
+    })
+    .unwrap();
+    assert_eq!(cluster.get::<Lamp>(LAMP).status.unwrap().note.as_deref(), Some("done"));
+}
