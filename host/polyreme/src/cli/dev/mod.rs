@@ -42,7 +42,7 @@ const FOLDER: &str = ".polyreme";
 /// Ready. The cluster is in memory and for this command only; its kubeconfig is printed. Ctrl-C ends everything.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// The controller's folder.
+    /// The controller's folder; in Go that of the main package.
     #[arg(default_value = ".")]
     dir: PathBuf,
 
@@ -214,8 +214,7 @@ async fn start(project: &Project) -> Result<(Server, Built), Failure> {
 
 async fn build_now(project: &Project) -> Result<Built, Failure> {
     let started = Instant::now();
-    let options = BuildOptions { dir: project.root().to_owned(), ..BuildOptions::default() };
-    let built = build(&options).await.map_err(cli_build::failure)?;
+    let built = build(&build_options(project)).await.map_err(cli_build::failure)?;
     let seconds = started.elapsed().as_secs_f64();
     print(format_args!(
         "built {} ({} KiB) in {seconds:.1} s: {}",
@@ -224,6 +223,11 @@ async fn build_now(project: &Project) -> Result<Built, Failure> {
         built.path.display()
     ));
     Ok(built)
+}
+
+/// The folder that was named: a module of Go may have several main packages.
+fn build_options(project: &Project) -> BuildOptions {
+    BuildOptions { dir: project.dir().to_owned(), ..BuildOptions::default() }
 }
 
 async fn connect(kubeconfig: &str, place: &Path) -> anyhow::Result<Config> {
@@ -238,4 +242,19 @@ async fn connect(kubeconfig: &str, place: &Path) -> anyhow::Result<Config> {
 /// Where an object is, for people.
 fn place_of(namespace: Option<&str>, name: &str) -> Arc<str> {
     namespace.map_or_else(|| name.into(), |namespace| format!("{namespace}/{name}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_that_was_named_is_built_and_not_the_modules() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("cmd/site");
+        std::fs::create_dir_all(&main).unwrap();
+        std::fs::write(folder.path().join("go.mod"), "module example.com/site\n").unwrap();
+        let project = Project::find(&main).unwrap();
+        assert_eq!(build_options(&project).dir, main.canonicalize().unwrap());
+    }
 }
