@@ -8,6 +8,7 @@
 
 mod apply;
 mod clients;
+mod containers;
 mod custom;
 mod deletion;
 mod discovery;

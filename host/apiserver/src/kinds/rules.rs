@@ -39,6 +39,7 @@ impl Resource {
         if self.is_custom() {
             let mut found = schema::validate(&self.schema, object, old);
             causes.append(&mut found.causes);
+            causes.extend(self.scale_causes(object));
             return Findings { causes, ..found };
         }
         builtin::check_finalizer_domains(
@@ -62,6 +63,17 @@ impl Resource {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What `/scale` shows of a custom resource is never negative.
+    fn scale_causes(&self, object: &Value) -> Vec<Cause> {
+        let paths = self.scale.iter().flat_map(|scale| [&scale.spec, &scale.status]);
+        let number = |path: &str| object.pointer(&path.replace('.', "/")).and_then(Value::as_i64);
+        let negative = |path: &String| {
+            let number = number(path).filter(|number| *number < 0)?;
+            Some(Cause::invalid(path, &Value::from(number), "should be a non-negative integer"))
+        };
+        paths.filter_map(negative).collect()
     }
 
     fn metadata_causes(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {

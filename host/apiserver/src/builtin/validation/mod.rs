@@ -5,6 +5,7 @@
 //! and metadata are checked apart. Works on defaulted objects.
 
 mod config;
+mod containers;
 mod events;
 mod network;
 mod pods;

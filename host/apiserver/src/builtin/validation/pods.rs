@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Place, duplicates, names};
+use super::{Place, containers, duplicates, names};
 use crate::schema::Cause;
 
 pub(super) fn pod(root: &Place<'_>, old: Option<&Value>, causes: &mut Vec<Cause>) {
@@ -28,6 +28,7 @@ fn spec(spec: &Place<'_>, causes: &mut Vec<Cause>) {
         if !name.is_empty() {
             name.explain(names::dns_label(name.text()), causes);
         }
+        containers::volume(&volume, causes);
     }
     duplicates(volumes.entries().map(|volume| volume.child("name")), causes);
     spec.child("containers").require(causes);
@@ -89,6 +90,10 @@ fn container(container: &Place<'_>, volumes: &[&str], causes: &mut Vec<Cause>) {
     for port in container.child("ports").entries() {
         self::port(&port, causes);
     }
+    for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        containers::probe(&container.child(name), causes);
+    }
+    containers::resources(&container.child("resources"), causes);
     for variable in container.child("env").entries() {
         self::variable(&variable, causes);
     }

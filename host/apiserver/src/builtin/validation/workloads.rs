@@ -149,9 +149,21 @@ fn required_policy(allowed: &[String]) -> String {
 
 pub(super) fn cron_job(root: &Place<'_>, causes: &mut Vec<Cause>) {
     let spec = root.child("spec");
-    spec.child("schedule").require(causes);
+    schedule(&spec.child("schedule"), causes);
     spec.child("concurrencyPolicy").one_of(&["Allow", "Forbid", "Replace"], causes);
     job_template(&spec.at("jobTemplate.spec.template"), causes);
+}
+
+/// Five fields, or a word such as `@daily`; what is in the fields is not looked at.
+fn schedule(schedule: &Place<'_>, causes: &mut Vec<Cause>) {
+    schedule.require(causes);
+    let text = schedule.text();
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if !text.is_empty() && !text.starts_with('@') && fields.len() != 5 {
+        let found = fields.len();
+        let detail = format!("expected exactly 5 fields, found {found}: [{}]", fields.join(" "));
+        causes.push(schedule.invalid(&detail));
+    }
 }
 
 pub(super) fn autoscaler(root: &Place<'_>, causes: &mut Vec<Cause>) {
