@@ -5,19 +5,12 @@ package sdk
 import (
 	"encoding/json"
 	jsonv2 "encoding/json/v2"
-	"errors"
 )
 
-// asV1 reads as package encoding/json does, but for its errors: to have those, it reads everything twice.
-var asV1 = jsonv2.JoinOptions(json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false))
+type semanticError = jsonv2.SemanticError
 
-func readJSON(text []byte, into any) error { return jsonv2.Unmarshal(text, into, asV1) }
-
-// pointerTo is the JSON pointer to what a decoding failed at, if that is known.
-func pointerTo(err error) string {
-	var semantic *jsonv2.SemanticError
-	if !errors.As(err, &semantic) {
-		return ""
-	}
-	return string(semantic.JSONPointer)
-}
+var (
+	unmarshalV2 = jsonv2.Unmarshal
+	// asV1 reads as package encoding/json does, but for its errors: to have those, it reads everything twice.
+	asV1 = jsonv2.JoinOptions(json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false))
+)

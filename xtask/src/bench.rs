@@ -171,7 +171,7 @@ fn give(given: Given, command: &mut Command) -> Result<()> {
         }
         Given::Languages => {
             guests::build_everything()?;
-            go::build_faster_guest()?;
+            go::build_newer_guest()?;
             command.arg("languages").arg(paths::guests());
             command.arg("--svg").arg(paths::root().join(LANGUAGES_SVG));
         }

@@ -18,7 +18,7 @@ const TOOLS: [&str; 2] = ["tests/go-client", "hack/kube/messages"];
 
 /// What `cargo xtask bench languages` measures, and what it is called when [`NEWER`] compiled it.
 const MEASURED: &str = "dispatch-go";
-const MEASURED_FASTER: &str = "dispatch-go-1.27";
+const MEASURED_NEWER: &str = "dispatch-go-1.27";
 
 /// What has Go 1.25 and 1.26 compile the package that the SDK reads faster by.
 const EXPERIMENT: (&str, &str) = ("GOEXPERIMENT", "jsonv2");
@@ -39,12 +39,12 @@ pub(crate) fn test() -> Result<()> {
         progress::step(&format!("vet {name}"), go(&["vet", "./..."]).current_dir(&module))?;
         progress::step(&format!("test {name}"), go(&["test", "./..."]).current_dir(&module))?;
     }
-    test_faster_reading()
+    test_sdk_otherwise()
 }
 
 /// The SDK as it reads objects with the experiment that `polyreme build` sets for Go 1.26, and by a newer Go than
 /// may be installed.
-fn test_faster_reading() -> Result<()> {
+fn test_sdk_otherwise() -> Result<()> {
     for variable in [EXPERIMENT, NEWER] {
         let (name, value) = variable;
         if let Some(why) = why_not(variable) {
@@ -61,14 +61,14 @@ fn test_faster_reading() -> Result<()> {
 }
 
 /// Builds the benchmark's guest once more, as [`NEWER`] compiles it.
-pub(crate) fn build_faster_guest() -> Result<()> {
+pub(crate) fn build_newer_guest() -> Result<()> {
     let all = guests::find()?;
     let guest =
         all.into_iter().find(|guest| guest.name == MEASURED).context("failed to find the Go guest")?;
-    let guest = guest.renamed(MEASURED_FASTER);
+    let guest = guest.renamed(MEASURED_NEWER);
     let note = guests::output(&guest).with_extension("missing");
     if let Some(why) = why_not(NEWER) {
-        eprintln!("✘ guest {MEASURED_FASTER} is left out: {why}");
+        eprintln!("✘ guest {MEASURED_NEWER} is left out: {why}");
         // What was built before is not what is there now.
         let _ = fs::remove_file(guests::output(&guest));
         return fs::write(&note, why).with_context(|| format!("failed to write {}", note.display()));

@@ -8,21 +8,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::builtin::EVENT_FIELDS;
 use crate::json;
 use crate::kinds::{Origin, Resource, StoredAs, split_api_version};
 use crate::schema;
 use crate::store::Object;
-
-/// Fields of a core event and what `events.k8s.io/v1` calls them.
-const EVENT_FIELDS: [(&str, &str); 7] = [
-    ("involvedObject", "regarding"),
-    ("message", "note"),
-    ("source", "deprecatedSource"),
-    ("firstTimestamp", "deprecatedFirstTimestamp"),
-    ("lastTimestamp", "deprecatedLastTimestamp"),
-    ("count", "deprecatedCount"),
-    ("reportingComponent", "reportingController"),
-];
 
 fn is_new_event(resource: &Resource) -> bool {
     resource.group == "events.k8s.io"

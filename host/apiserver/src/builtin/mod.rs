@@ -20,7 +20,7 @@ pub use metadata::{
     check_finalizer_domains, check_metadata, check_metadata_update, check_name, finalizer_warnings,
 };
 pub use openapi::{OpenApiResource, openapi_v3};
-pub use validation::validate;
+pub use validation::{EVENT_FIELDS, validate};
 
 use std::sync::Arc;
 

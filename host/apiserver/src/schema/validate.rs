@@ -3,8 +3,8 @@
 //! The walk mirrors `kube-openapi/pkg/validation/validate`, including how it counts matches
 //! to choose which branch of `anyOf` and `oneOf` to report. On update, what did not change is
 //! not reported (ratcheting, `CRDValidationRatcheting`), so an object that was valid under an
-//! older schema can still be edited elsewhere; a rule that it breaks is a warning then. Rules run only when no other error hides them;
-//! otherwise one more cause says that they did not.
+//! older schema can still be edited elsewhere; a rule that it breaks is a warning then. Rules run
+//! only when no other error hides them; otherwise one more cause says that they did not.
 
 use serde_json::{Map, Value};
 

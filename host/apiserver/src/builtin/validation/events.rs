@@ -11,15 +11,15 @@ use crate::schema::{Cause, child};
 const LONGEST_SHORT: usize = 128;
 const LONGEST_NOTE: usize = 1024;
 
-/// What core events and `events.k8s.io/v1` call differently, but for the reporting
-/// controller.
-const RENAMED: [(&str, &str); 6] = [
+/// Fields of a core event and what `events.k8s.io/v1` calls them.
+pub const EVENT_FIELDS: [(&str, &str); 7] = [
     ("involvedObject", "regarding"),
     ("message", "note"),
     ("source", "deprecatedSource"),
     ("firstTimestamp", "deprecatedFirstTimestamp"),
     ("lastTimestamp", "deprecatedLastTimestamp"),
     ("count", "deprecatedCount"),
+    ("reportingComponent", "reportingController"),
 ];
 
 /// In the order in which the real server speaks of them.
@@ -55,7 +55,7 @@ pub(super) fn event(group: &str, root: &Place<'_>, old: Option<&Value>, causes: 
 impl Event<'_> {
     /// The name in this group of a field of core events.
     fn name(&self, core: &'static str) -> &'static str {
-        let renamed = RENAMED.iter().find(|(name, _)| self.is_strict && *name == core);
+        let renamed = EVENT_FIELDS.iter().find(|(name, _)| self.is_strict && *name == core);
         renamed.map_or(core, |(_, new)| new)
     }
 
@@ -64,7 +64,7 @@ impl Event<'_> {
     }
 
     fn reporting_controller(&self) -> Place<'_> {
-        self.root.child(if self.is_strict { "reportingController" } else { "reportingComponent" })
+        self.root.child(self.name("reportingComponent"))
     }
 
     fn always(&self, causes: &mut Vec<Cause>) {

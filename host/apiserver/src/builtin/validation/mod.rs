@@ -11,6 +11,8 @@ mod network;
 mod pods;
 mod workloads;
 
+pub use events::EVENT_FIELDS;
+
 use serde_json::{Map, Value};
 
 use super::names;

@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt as _, watcher as kube_watcher};
 use polyreme_ownership::member::{Loss, Phase, Slots};
-use polyreme_ownership::{Effect, Input, Lane, Member, MemberId, MemberRecord, SlotSet, SlotState};
+use polyreme_ownership::{Effect, Input, Lane, Lock, Member, MemberId, MemberRecord, SlotSet, SlotState};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -66,7 +66,9 @@ struct Incarnation<'a> {
     trouble: Option<String>,
     /// Why the table could not be written, until it can.
     table_trouble: Option<String>,
-    /// When a renewal was answered that the watch should have shown since: nothing after it shows something.
+    /// The own Lease as the watch last showed it.
+    shown: Option<Lock>,
+    /// When the first renewal was answered that the watch has not shown, nor anything after it.
     unheard_since: Option<Duration>,
     end: Option<End>,
 }
@@ -145,6 +147,7 @@ impl<'a> Incarnation<'a> {
             recent: Recent::new(&driver.shared.settings.config.timing),
             trouble: None,
             table_trouble: None,
+            shown: None,
             unheard_since: None,
             end: None,
         }
@@ -290,7 +293,9 @@ impl<'a> Incarnation<'a> {
         let now = self.driver.shared.clock.now();
         if let Input::Renewed { lock } = &input {
             self.recent.renewed(lock, now);
-            self.unheard_since.get_or_insert(now);
+            if self.shown.as_ref() != Some(lock) {
+                self.unheard_since.get_or_insert(now);
+            }
         }
         for effect in self.member.step(input, now) {
             self.apply(effect);
@@ -473,6 +478,9 @@ impl<'a> Incarnation<'a> {
             Some(Known::Unreadable(lock)) => self.step(Input::TableUnreadable { lock }),
             Some(Known::Member(id, record, lock)) => {
                 check_overlap(&self.driver.shared, &self.member, id.as_str(), &record);
+                if id == *self.member.id() {
+                    self.shown = Some(lock.clone());
+                }
                 self.step(Input::MemberSeen { id, record, lock });
             }
             None => (),
