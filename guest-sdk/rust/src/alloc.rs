@@ -76,21 +76,21 @@ impl Arena {
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is passed on.
-        self.take(layout).unwrap_or_else(|| unsafe { System.alloc(layout) })
+        self.take(layout).unwrap_or_else(|| unsafe { outside::alloc(layout) })
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match self.offset(pointer) {
             Some(offset) => drop(self.resize(offset, layout.size(), 0)),
             // SAFETY: outside the arena, so it came from `System` with this layout.
-            None => unsafe { System.dealloc(pointer, layout) },
+            None => unsafe { outside::dealloc(pointer, layout) },
         }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let Some(offset) = self.offset(pointer) else {
             // SAFETY: outside the arena, so it came from `System` with this layout.
-            return unsafe { System.realloc(pointer, layout, new_size) };
+            return unsafe { outside::realloc(pointer, layout, new_size) };
         };
         if self.resize(offset, layout.size(), new_size) {
             return pointer;
@@ -103,6 +103,40 @@ unsafe impl GlobalAlloc for Arena {
             }
             moved
         }
+    }
+}
+
+/// The system allocator, which is rarely asked: kept out of the way of the arena, whose functions are called some
+/// hundred times in a reconcile.
+#[allow(unsafe_code, reason = "an allocator's functions are unsafe")]
+mod outside {
+    use super::{GlobalAlloc as _, Layout, System};
+
+    /// # Safety
+    /// As [`std::alloc::GlobalAlloc::alloc`].
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn alloc(layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    /// # Safety
+    /// As [`std::alloc::GlobalAlloc::dealloc`].
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dealloc(pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    /// # Safety
+    /// As [`std::alloc::GlobalAlloc::realloc`].
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn realloc(pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.realloc(pointer, layout, new_size) }
     }
 }
 

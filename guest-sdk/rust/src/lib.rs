@@ -121,16 +121,17 @@
 //! - **kube-core** compiles as well; its traits are implemented for all types above, so
 //!   helpers written for kube-rs work on them. The SDK does not need it.
 //!
-//! Code and data of the core module in KB, with LTO; function names, which traps are reported with, come
-//! on top. Level 3 is what the `guest` profile uses: it is faster, and not always larger as a file.
+//! Code and data of the core module in KiB, as `polyreme build` makes it, with LTO; function names, which traps are
+//! reported with, come on top. Level 3 is what the `guest` profile uses: it is faster, and not always larger as
+//! a file.
 //!
 //! | module | opt-level `s` | names | opt-level 3 | names |
 //! |---|---|---|---|---|
-//! | reads and applies a ConfigMap | 358 | 56 | | |
-//! | the same, and reads a kube-core `DynamicObject` | 378 | 61 | | |
-//! | reads and applies a whole Deployment | 761 | 94 | | |
-//! | `examples/hello` | 426 | 143 | 452 | 77 |
-//! | `examples/webhosting`: applies four kinds, reads a part of one | 618 | 224 | 791 | 109 |
+//! | reads and applies a ConfigMap | 353 | 127 | | |
+//! | the same, and reads a kube-core `DynamicObject` | 376 | 139 | | |
+//! | reads and applies a whole Deployment | 731 | 371 | | |
+//! | `examples/hello` | 393 | 145 | 427 | 79 |
+//! | `examples/webhosting`: applies four kinds, reads a part of one | 684 | 288 | 734 | 110 |
 //!
 //! # What WebAssembly changes
 //!

@@ -13,6 +13,7 @@ use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
 use crate::contract;
 use crate::languages::Language;
+use crate::shim;
 
 /// What Go's runtime wants of an operating system, made of the contract's `log`, `clock` and `random`; the
 /// contract's version is written `@VERSION`.
@@ -118,11 +119,15 @@ fn encode(module: &[u8], language: Language) -> Result<Vec<u8>, ComponentError> 
     };
     let mut encoder = ComponentEncoder::default();
     let mut encoded = encoder.validate(true).module(&typed);
-    if imports_preview1(module) {
+    let is_adapted = imports_preview1(module);
+    if is_adapted {
         let adapter = adapter().map_err(failed)?;
         encoded = encoded.and_then(|encoder| encoder.adapter(PREVIEW1, &adapter));
     }
-    encoded.and_then(ComponentEncoder::encode).map_err(|error| failed(format!("{error:#}")))
+    let encoded = encoded.and_then(ComponentEncoder::encode).map_err(|error| failed(format!("{error:#}")))?;
+    // What needs an adapter takes so long to start that an instance more does not matter.
+    let merged = if is_adapted { None } else { shim::merge(&encoded) };
+    Ok(merged.unwrap_or(encoded))
 }
 
 /// Gives a module that has none the type of the contract's world.

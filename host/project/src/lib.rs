@@ -20,6 +20,7 @@ mod project;
 pub mod scaffold;
 pub mod sdk;
 mod settings;
+mod shim;
 
 use std::path::{Path, PathBuf};
 

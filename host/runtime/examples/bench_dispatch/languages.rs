@@ -160,7 +160,7 @@ async fn loading(component: &Path, cache: &Path) -> Result<(Duration, Duration),
 async fn resident(module: &Module) -> Result<f64, Failure> {
     let kept = module.with_instances(warm(KEPT))?;
     let gate = Barrier::new(KEPT as usize);
-    let objects = Objects::with_gate(Some(gate));
+    let objects = Objects::with_gate(gate);
     let before = resident_bytes()?;
     let calls = (0..KEPT).map(|_| objects.reconcile(&kept));
     for outcome in futures::future::join_all(calls).await {

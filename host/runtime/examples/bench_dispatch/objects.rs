@@ -28,15 +28,24 @@ pub(crate) struct Objects {
 
 impl Objects {
     pub(crate) fn new() -> Self {
-        Self::with_gate(None)
+        Self::with_sidecars(0)
+    }
+
+    /// A larger object: up to two containers beside the first, about 900 bytes each.
+    pub(crate) fn with_sidecars(sidecars: usize) -> Self {
+        Self::of(&deployment(sidecars), None)
     }
 
     /// The cached read answers when as many reads as the gate wants are under way.
-    pub(crate) fn with_gate(gate: Option<Barrier>) -> Self {
+    pub(crate) fn with_gate(gate: Barrier) -> Self {
+        Self::of(&deployment(0), Some(gate))
+    }
+
+    fn of(deployment: &Value, gate: Option<Barrier>) -> Self {
         let api = Arc::new(Cache { config: config_map().to_string(), gate });
         let template =
             Session { kubernetes: api.clone(), ..Session::for_describe("{}".into(), Arc::new(Quiet)) };
-        Self { deployment: deployment().to_string(), api, template }
+        Self { deployment: deployment.to_string(), api, template }
     }
 
     /// Bytes of the object under reconcile.
@@ -90,12 +99,51 @@ fn metadata(name: &str) -> Value {
     })
 }
 
-fn deployment() -> Value {
-    let name = "kubecon-3f2a1c";
-    let labels = json!({"app": "website", "server": name});
+/// A container beside the first, with what an API server adds to it.
+fn sidecar(name: &str, image: &str, port: u16, path: &str, argument: &str) -> Value {
+    let probe = json!({
+        "httpGet": {"path": path, "port": name, "scheme": "HTTP"},
+        "periodSeconds": 10, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3,
+    });
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
+    json!({
+        "name": name, "image": image, "imagePullPolicy": "IfNotPresent", "args": [argument],
+        "env": [field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace")],
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}, "limits": {"memory": "32Mi"}},
+        "livenessProbe": probe, "readinessProbe": probe,
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+    })
+}
+
+fn containers(sidecars: usize) -> Vec<Value> {
     let mount =
         |path: &str, key: &str| json!({"name": "data", "mountPath": path, "subPath": key, "readOnly": true});
     let probe = json!({"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 10, "failureThreshold": 3});
+    let exporter = "--nginx.scrape-uri=http://127.0.0.1:8080/stub_status";
+    let all = [
+        json!({
+            "name": "nginx", "image": "nginx:1.27-alpine", "imagePullPolicy": "IfNotPresent",
+            "ports": [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
+            "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+            "livenessProbe": probe, "readinessProbe": probe,
+            "volumeMounts": [mount("/usr/share/nginx/html", "index.html"), mount("/etc/nginx/nginx.conf", "nginx.conf")],
+        }),
+        sidecar("metrics", "nginx/nginx-prometheus-exporter:1.4.2", 9113, "/metrics", exporter),
+        sidecar(
+            "logs",
+            "fluent/fluent-bit:3.2.10",
+            2020,
+            "/api/v1/health",
+            "--config=/fluent-bit/etc/fluent-bit.yaml",
+        ),
+    ];
+    all.into_iter().take(1 + sidecars).collect()
+}
+
+fn deployment(sidecars: usize) -> Value {
+    let name = "kubecon-3f2a1c";
+    let labels = json!({"app": "website", "server": name});
     let condition = |kind: &str, reason: &str| {
         json!({"type": kind, "status": "True", "reason": reason, "message": "as it should be",
                "lastUpdateTime": "2026-01-01T00:00:05Z", "lastTransitionTime": "2026-01-01T00:00:05Z"})
@@ -108,13 +156,7 @@ fn deployment() -> Value {
             "template": {
                 "metadata": {"labels": labels, "annotations": {VERSION: RESOURCE_VERSION}},
                 "spec": {
-                    "containers": [{
-                        "name": "nginx", "image": "nginx:1.27-alpine", "imagePullPolicy": "IfNotPresent",
-                        "ports": [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
-                        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
-                        "livenessProbe": probe, "readinessProbe": probe,
-                        "volumeMounts": [mount("/usr/share/nginx/html", "index.html"), mount("/etc/nginx/nginx.conf", "nginx.conf")],
-                    }],
+                    "containers": containers(sidecars),
                     "volumes": [{"name": "data", "configMap": {"name": name, "defaultMode": 420}}],
                     "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
                 },
