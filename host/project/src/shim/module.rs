@@ -9,6 +9,13 @@ use wasmparser::{Name, Operator, Parser, Payload, TypeRef};
 
 use super::{Moved, Outcome, TABLE, Unexpected, unexpected};
 
+/// Custom sections that go by where code is in the file, by how their names begin: it is elsewhere afterwards.
+const BY_POSITION: [&str; 4] = [".debug_", "metadata.code.", "sourceMappingURL", "external_debug_info"];
+
+fn goes_by_position(section: &str) -> bool {
+    BY_POSITION.iter().any(|begin| section.starts_with(begin))
+}
+
 /// A module as `reencoder` writes it.
 pub(super) fn rewritten(
     reencoder: &mut impl Reencode<Error = Unexpected>,
@@ -98,6 +105,9 @@ impl Main {
                     if names.iter().any(|export| export.name == TABLE) {
                         return Err(unexpected());
                     }
+                }
+                Payload::CustomSection(section) if goes_by_position(section.name()) => {
+                    return Err(unexpected());
                 }
                 _ => {}
             }

@@ -105,6 +105,14 @@ fn what_was_merged_is_left_as_it_is() {
 }
 
 #[test]
+fn a_module_with_debug_information_keeps_its_shim() {
+    let debug = r#"(@custom ".debug_line" "by position")"#;
+    assert_eq!(instantiated(&made(&controller(&format!("{GET} {debug}"), ""))), 3);
+    let other = r#"(@custom "made-by" "somebody")"#;
+    assert_eq!(instantiated(&made(&controller(&format!("{GET} {other}"), ""))), 2);
+}
+
+#[test]
 fn a_module_without_a_table_keeps_its_shim() {
     let text = controller(GET, "");
     let without = wasm_without_table(&text);
