@@ -106,8 +106,7 @@ unsafe impl GlobalAlloc for Arena {
     }
 }
 
-/// The system allocator, which is rarely asked: kept out of the way of the arena, whose functions are called some
-/// hundred times in a reconcile.
+/// The system allocator, which is rarely asked: kept out of the arena's functions, so that those stay small.
 #[allow(unsafe_code, reason = "an allocator's functions are unsafe")]
 mod outside {
     use super::{GlobalAlloc as _, Layout, System};

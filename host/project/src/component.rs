@@ -4,7 +4,8 @@
 //! (Rust), one that does not (Go), and a component (componentize-py and its kin, `wasm-component-ld`). All
 //! end as a validated component whose imports are all of `polyreme:controller`, and only those that it
 //! uses. A module without component type is one of the world `controller`; what it imports of
-//! `wasi_snapshot_preview1` is answered by an adapter that has no WASI behind it ([`ADAPTER`]).
+//! `wasi_snapshot_preview1` is answered by an adapter that has no WASI behind it ([`ADAPTER`]). Without one, what
+//! wit-component puts between a module and its imports is made part of the module ([`shim`]).
 
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};

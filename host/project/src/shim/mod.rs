@@ -22,7 +22,7 @@ use wasmparser::{
     Parser, Payload, Validator,
 };
 
-use module::{Fixup, Main, rewritten};
+use module::{Fixup, Main, first_table, rewritten};
 
 /// The shim's table, as wit-component calls it.
 const TABLE: &str = "$imports";
@@ -61,8 +61,16 @@ fn try_merge(component: &[u8]) -> Outcome<Vec<u8>> {
 struct Shape<'a> {
     modules: Vec<&'a [u8]>,
     instances: Vec<Instance<'a>>,
-    /// Core functions: for those of the shim the place in its table.
-    functions: Vec<Option<u32>>,
+    /// Core functions.
+    functions: Vec<Origin>,
+}
+
+/// Where a core function comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The shim: the place in its table.
+    Shim(u32),
+    Elsewhere,
 }
 
 impl<'a> Shape<'a> {
@@ -104,7 +112,7 @@ impl<'a> Shape<'a> {
                 for function in section {
                     // Anything but lifting makes a core function.
                     let is_core = !matches!(function?, CanonicalFunction::Lift { .. });
-                    self.functions.extend(is_core.then_some(None));
+                    self.functions.extend(is_core.then_some(Origin::Elsewhere));
                 }
             }
             _ => {}
@@ -146,7 +154,7 @@ impl<'a> Shape<'a> {
         let functions = exports.iter().filter(|export| export.kind == ExternalKind::Func);
         functions
             .filter_map(|export| {
-                let place = (*self.functions.get(export.index as usize)?)?;
+                let Origin::Shim(place) = *self.functions.get(export.index as usize)? else { return None };
                 Some(Moved { module, name: export.name, place })
             })
             .collect()
@@ -154,19 +162,14 @@ impl<'a> Shape<'a> {
 }
 
 /// The core function that an alias makes, if it makes one.
-fn function_of(alias: &ComponentAlias<'_>) -> Outcome<Option<Option<u32>>> {
-    match alias {
-        ComponentAlias::CoreInstanceExport { kind: ExternalKind::Func, instance_index, name } => {
-            let is_shims = *instance_index as usize == SHIM_INSTANCE;
-            let place = is_shims.then(|| name.parse().map_err(|_| unexpected())).transpose()?;
-            Ok(Some(place))
-        }
-        ComponentAlias::CoreInstanceExport { instance_index, .. }
-            if *instance_index as usize == SHIM_INSTANCE =>
-        {
-            Err(unexpected())
-        }
-        _ => Ok(None),
+fn function_of(alias: &ComponentAlias<'_>) -> Outcome<Option<Origin>> {
+    let ComponentAlias::CoreInstanceExport { kind, instance_index, name } = alias else { return Ok(None) };
+    let is_function = *kind == ExternalKind::Func;
+    match (*instance_index as usize == SHIM_INSTANCE, is_function) {
+        // The shim's functions are called by their places.
+        (true, true) => Ok(Some(Origin::Shim(name.parse().map_err(|_| unexpected())?))),
+        (true, false) => Err(unexpected()),
+        (false, _) => Ok(is_function.then_some(Origin::Elsewhere)),
     }
 }
 
@@ -204,13 +207,14 @@ struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     fn new(wiring: Wiring<'a>, shape: &Shape<'a>) -> Outcome<Self> {
         let module = |index: u32| shape.modules.get(index as usize).copied().ok_or_else(unexpected);
-        let mut main = Main::new(module(wiring.main)?, &wiring.moved)?;
+        let places = first_table(module(wiring.shim)?)?.initial;
+        let mut main = Main::new(module(wiring.main)?, &wiring.moved, places)?;
         let mut fixup = Fixup { table: main.table()?, first: main.first_place()? };
         let functions = shape.functions.iter().zip(0..);
         Ok(Self {
             main: rewritten(&mut main, module(wiring.main)?)?,
             fixup: rewritten(&mut fixup, module(wiring.fixup)?)?,
-            gone: functions.filter(|(place, _)| place.is_some()).map(|(_, index)| index).collect(),
+            gone: functions.filter(|(origin, _)| **origin != Origin::Elsewhere).map(|(_, at)| at).collect(),
             modules: 0,
             instances: 0,
             wiring,
@@ -262,7 +266,7 @@ impl ReencodeComponent for Rewriter<'_> {
     ) -> Outcome<()> {
         for alias in section {
             let alias = alias?;
-            if !matches!(function_of(&alias)?, Some(Some(_))) {
+            if !matches!(function_of(&alias)?, Some(Origin::Shim(_))) {
                 output.alias(self.component_alias(alias)?);
             }
         }

@@ -5,7 +5,7 @@ use wasm_encoder::{
     CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
     Module, NameMap, NameSection, TableSection, TableType,
 };
-use wasmparser::{Name, Operator, Parser, Payload, TypeRef};
+use wasmparser::{Name, Operator, Parser, Payload, TableInit, TypeRef};
 
 use super::{Moved, Outcome, TABLE, Unexpected, unexpected};
 
@@ -24,6 +24,18 @@ pub(super) fn rewritten(
     let mut output = Module::new();
     utils::parse_core_module(reencoder, &mut output, Parser::new(0), module)?;
     Ok(output.finish())
+}
+
+/// The first table of a module, which must be its own and begin empty.
+pub(super) fn first_table(module: &[u8]) -> Outcome<wasmparser::TableType> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::TableSection(section) = payload? {
+            let table = section.into_iter().next().transpose()?.ok_or_else(unexpected)?;
+            let is_plain = !table.ty.table64 && !table.ty.shared && matches!(table.init, TableInit::RefNull);
+            return is_plain.then_some(table.ty).ok_or_else(unexpected);
+        }
+    }
+    Err(unexpected())
 }
 
 /// The fixup, for the module's table: it has the functions from place `first` on.
@@ -73,16 +85,15 @@ pub(super) struct Main {
     own: u32,
     calls: Vec<Call>,
     /// Its first table before, and how many places are added.
-    table: Option<wasmparser::TableType>,
-    places: u32,
+    table: wasmparser::TableType,
+    places: u64,
     tables: u32,
 }
 
 impl Main {
-    pub(super) fn new(module: &[u8], moved: &[Moved<'_>]) -> Outcome<Self> {
-        let places = moved.iter().map(|moved| moved.place + 1).max().unwrap_or(0);
-        let (imports, calls) = (Vec::new(), Vec::new());
-        let mut main = Self { imports, own: 0, calls, table: None, places, tables: 0 };
+    pub(super) fn new(module: &[u8], moved: &[Moved<'_>], places: u64) -> Outcome<Self> {
+        let (imports, calls, table) = (Vec::new(), Vec::new(), first_table(module)?);
+        let mut main = Self { imports, own: 0, calls, table, places, tables: 0 };
         let mut parameters = Vec::new();
         for payload in Parser::new(0).parse_all(module) {
             match payload? {
@@ -97,9 +108,6 @@ impl Main {
                     }
                 }
                 Payload::FunctionSection(section) => main.own = section.count(),
-                Payload::TableSection(section) => {
-                    main.table = section.into_iter().next().transpose()?.map(|table| table.ty);
-                }
                 Payload::ExportSection(section) => {
                     let names = section.into_iter().collect::<Result<Vec<_>, _>>()?;
                     if names.iter().any(|export| export.name == TABLE) {
@@ -140,16 +148,14 @@ impl Main {
 
     /// The first of the added places.
     pub(super) fn first_place(&self) -> Outcome<i32> {
-        let before = self.table.map(|table| table.initial).ok_or_else(unexpected)?;
-        i32::try_from(before).map_err(|_| unexpected())
+        i32::try_from(self.table.initial).map_err(|_| unexpected())
     }
 
     /// Its table with the added places.
     pub(super) fn table(&mut self) -> Outcome<TableType> {
-        let table = self.table.filter(|table| !table.table64 && !table.shared).ok_or_else(unexpected)?;
-        let more = u64::from(self.places);
-        let maximum = table.maximum.map(|maximum| maximum + more);
-        utils::table_type(self, wasmparser::TableType { initial: table.initial + more, maximum, ..table })
+        let maximum = self.table.maximum.map(|maximum| maximum + self.places);
+        let initial = self.table.initial + self.places;
+        utils::table_type(self, wasmparser::TableType { initial, maximum, ..self.table })
     }
 }
 

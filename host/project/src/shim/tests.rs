@@ -1,7 +1,7 @@
 //! Components that wit-component makes of modules in text, before and after.
 
-use wasm_encoder::TableSection;
 use wasm_encoder::reencode::Reencode;
+use wasm_encoder::{ConstExpr, HeapType, TableSection};
 use wasmparser::{Instance, KnownCustom, Name, Operator, Parser, Payload};
 
 use super::module::rewritten;
@@ -113,6 +113,12 @@ fn a_module_with_debug_information_keeps_its_shim() {
 }
 
 #[test]
+fn a_table_that_does_not_begin_empty_keeps_its_shim() {
+    let text = wasm_with_filled_table(&controller(GET, ""));
+    assert_eq!(instantiated(&made(&text)), 3);
+}
+
+#[test]
 fn a_module_without_a_table_keeps_its_shim() {
     let text = controller(GET, "");
     let without = wasm_without_table(&text);
@@ -138,4 +144,19 @@ fn wasm_without_table(module: &[u8]) -> Vec<u8> {
         }
     }
     rewritten(&mut Without, module).unwrap()
+}
+
+/// The same with a table that says what is in it.
+fn wasm_with_filled_table(module: &[u8]) -> Vec<u8> {
+    struct Filled;
+    impl Reencode for Filled {
+        type Error = Unexpected;
+
+        fn parse_table(&mut self, output: &mut TableSection, table: wasmparser::Table<'_>) -> Outcome<()> {
+            let ty = self.table_type(table.ty)?;
+            output.table_with_init(ty, &ConstExpr::ref_null(HeapType::FUNC));
+            Ok(())
+        }
+    }
+    rewritten(&mut Filled, module).unwrap()
 }
