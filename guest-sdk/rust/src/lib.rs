@@ -123,15 +123,15 @@
 //!
 //! Code and data of the core module in KiB, as `polyreme build` makes it, with LTO; function names, which traps are
 //! reported with, come on top. Level 3 is what the `guest` profile uses: it is faster, and not always larger as
-//! a file.
+//! a file. `polyreme build` tells LLVM what to inline; `rustflags` in a `.cargo/config.toml` are kept beside that.
 //!
 //! | module | opt-level `s` | names | opt-level 3 | names |
 //! |---|---|---|---|---|
-//! | reads and applies a ConfigMap | 353 | 127 | | |
-//! | the same, and reads a kube-core `DynamicObject` | 376 | 139 | | |
-//! | reads and applies a whole Deployment | 731 | 371 | | |
-//! | `examples/hello` | 393 | 145 | 427 | 79 |
-//! | `examples/webhosting`: applies four kinds, reads a part of one | 684 | 288 | 734 | 110 |
+//! | reads and applies a ConfigMap | 352 | 128 | | |
+//! | the same, and reads a kube-core `DynamicObject` | 375 | 140 | | |
+//! | reads and applies a whole Deployment | 729 | 380 | | |
+//! | `examples/hello` | 391 | 147 | 425 | 78 |
+//! | `examples/webhosting`: applies four kinds, reads a part of one | 684 | 309 | 723 | 110 |
 //!
 //! # What WebAssembly changes
 //!

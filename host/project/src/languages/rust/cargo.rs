@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use super::inlining;
 use super::package::Package;
 use super::toolchain::{Compiler, TARGET};
 use super::{PackageError, RustError};
@@ -76,6 +77,7 @@ fn command(package: &Package, compiler: &Compiler, profile: &str) -> Command {
     if let Some(rustc) = compiler.rustc() {
         command.env("RUSTC", rustc);
     }
+    command.args(inlining::arguments(compiler, &package.dir));
     command
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Three steps, one file each: find the package ([`package`]), find a compiler that has the standard
 //! library of `wasm32-unknown-unknown` ([`toolchain`]), run cargo with a target folder of its own
-//! ([`cargo`]). The core module carries its component type, because wit-bindgen puts it there.
+//! ([`cargo`]) and a word on what to inline ([`inlining`]). The core module carries its component type, because wit-bindgen puts it there.
 
 mod cargo;
+mod inlining;
 mod package;
 mod toolchain;
 

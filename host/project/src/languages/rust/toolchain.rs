@@ -6,7 +6,7 @@
 //! Nothing is downloaded or installed from here.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,6 +50,15 @@ impl Compiler {
             Self::Cached(path) => Some(path),
         }
     }
+
+    /// Whether it takes `flags`, started in `dir`: its LLVM may be another than the one they were made for.
+    pub(super) fn takes(&self, flags: &[&str], dir: &Path) -> bool {
+        let program = match self {
+            Self::Selected(program) => program.as_os_str(),
+            Self::Cached(path) => path.as_os_str(),
+        };
+        target_libdir(program, flags, dir).is_some()
+    }
 }
 
 impl fmt::Display for Compiler {
@@ -76,12 +85,16 @@ pub(super) fn find(dir: &Path) -> Result<Compiler, ToolchainError> {
 
 /// Whether `rustc`, started in `dir` so that a `rust-toolchain.toml` there counts, has
 /// the libraries of the target.
-fn has_std(rustc: &std::ffi::OsStr, dir: &Path) -> bool {
+fn has_std(rustc: &OsStr, dir: &Path) -> bool {
+    target_libdir(rustc, &[], dir).is_some_and(|folder| holds_std(&folder))
+}
+
+/// What `rustc` answers when it takes `flags`.
+fn target_libdir(rustc: &OsStr, flags: &[&str], dir: &Path) -> Option<PathBuf> {
     let mut command = Command::new(rustc);
-    command.current_dir(dir).args(["--print", "target-libdir", "--target", TARGET]);
-    let Ok(output) = command.output() else { return false };
-    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    output.status.success() && holds_std(&folder)
+    command.current_dir(dir).args(["--print", "target-libdir", "--target", TARGET]).args(flags);
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 fn holds_std(folder: &Path) -> bool {
@@ -91,11 +104,19 @@ fn holds_std(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::inlining::FLAGS;
     use super::*;
 
     #[test]
     fn a_compiler_that_does_not_exist_has_no_std() {
         assert!(!has_std("/nowhere/rustc".as_ref(), Path::new("/")));
+    }
+
+    #[test]
+    fn a_compiler_takes_only_what_its_llvm_knows() {
+        let compiler = Compiler::Selected(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        assert!(compiler.takes(&FLAGS, Path::new(".")), "look for what LLVM calls these options now");
+        assert!(!compiler.takes(&["-Cllvm-args=-no-such-option=1"], Path::new(".")));
     }
 
     #[test]
