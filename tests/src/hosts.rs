@@ -50,6 +50,11 @@ impl Hosts {
         }
     }
 
+    /// Changes the configuration of hosts that start from now on.
+    pub fn configure(&mut self, name: &str, value: Value) {
+        self.ownership[name] = value;
+    }
+
     /// The name of a host: its identity, its user, and what its marks say.
     #[must_use]
     pub fn name(index: usize) -> String {

@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Lane;
 use crate::slots::{SlotId, SlotSet};
+use crate::timing::Timing;
 
 /// Version of the annotation that this code writes, and the newest it reads.
 pub const RECORD_VERSION: u32 = 1;
@@ -35,6 +37,8 @@ pub struct MemberRecord {
     pub weight: u32,
     /// Controllers that it loads.
     pub lanes: BTreeSet<Lane>,
+    /// How long it holds, and when its silence counts; absent where nobody knows.
+    pub timing: Option<Timing>,
     /// For people.
     pub info: MemberInfo,
 }
@@ -122,8 +126,41 @@ struct Encoded {
     weight: u32,
     #[serde(default)]
     controllers: BTreeSet<Lane>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timing: Option<EncodedTiming>,
     #[serde(flatten)]
     info: MemberInfo,
+}
+
+/// In milliseconds.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EncodedTiming {
+    hold_for: u64,
+    fence_after: u64,
+    renew_every: u64,
+}
+
+impl EncodedTiming {
+    fn encode(timing: Timing) -> Self {
+        // Rounded up: a member is never waited for too shortly.
+        let millis =
+            |duration: Duration| u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        Self {
+            hold_for: millis(timing.hold_for),
+            fence_after: millis(timing.fence_after),
+            renew_every: millis(timing.renew_every),
+        }
+    }
+
+    fn decode(&self) -> Timing {
+        let told = Timing {
+            hold_for: Duration::from_millis(self.hold_for),
+            fence_after: Duration::from_millis(self.fence_after),
+            renew_every: Duration::from_millis(self.renew_every),
+        };
+        told.within_reason()
+    }
 }
 
 /// Controllers that hold the same slots share an entry.
@@ -145,16 +182,18 @@ impl MemberRecord {
             draining: false,
             weight,
             lanes,
+            timing: None,
             info,
         }
     }
 
     /// What an observer puts in the place of a Lease that was deleted by hand: it never changes by
-    /// itself, so the ordinary rules fence it in time, and its former holder can no longer renew.
+    /// itself, so the ordinary rules fence it in time, and its former holder can no longer renew. `timing` is
+    /// the slowest that it may have had.
     #[must_use]
-    pub fn placeholder() -> Self {
+    pub fn placeholder(timing: Option<Timing>) -> Self {
         let info = MemberInfo { identity: "(deleted by hand)".to_owned(), ..MemberInfo::default() };
-        Self::new(0, BTreeSet::new(), info)
+        Self { timing, ..Self::new(0, BTreeSet::new(), info) }
     }
 
     /// Whether it may still act on a slot.
@@ -188,6 +227,7 @@ impl MemberRecord {
             draining: self.draining,
             weight: self.weight,
             controllers: self.lanes.clone(),
+            timing: self.timing.map(EncodedTiming::encode),
             info: self.info.clone(),
         };
         serde_json::to_string(&encoded).expect("a record has string keys and no failing serializer")
@@ -220,6 +260,7 @@ impl MemberRecord {
             draining: encoded.draining,
             weight: encoded.weight,
             lanes: encoded.controllers,
+            timing: encoded.timing.map(|timing| timing.decode()),
             info: encoded.info,
         })
     }
@@ -249,6 +290,7 @@ mod tests {
                 draining,
                 weight,
                 lanes: ["website".into()].into(),
+                timing: draining.then_some(Timing::FAST),
                 info: MemberInfo {
                     identity: "a\"b".into(),
                     host_version: "1".into(),
@@ -271,6 +313,32 @@ mod tests {
         assert_eq!(MemberRecord::decode(text).unwrap().weight, 5);
         let error = MemberRecord::decode(&text.replace(":1,", ":2,")).unwrap_err().to_string();
         assert!(error.contains("upgrade"), "{error}");
+    }
+
+    #[test]
+    fn a_timing_that_somebody_edited_is_made_one_that_can_be_waited_for() {
+        let told = |timing: &str| {
+            let text = format!(r#"{{"version":1,"weight":1,"timing":{timing}}}"#);
+            MemberRecord::decode(&text).unwrap().timing.unwrap()
+        };
+        let longest = u64::MAX;
+        for timing in [
+            r#"{"holdFor":10000,"fenceAfter":11000,"renewEvery":2000}"#.to_owned(),
+            r#"{"holdFor":10000,"fenceAfter":0,"renewEvery":90000}"#.to_owned(),
+            format!(r#"{{"holdFor":{longest},"fenceAfter":{longest},"renewEvery":{longest}}}"#),
+        ] {
+            assert_eq!(told(&timing).check(), Ok(()), "{timing}");
+        }
+    }
+
+    #[test]
+    fn a_timing_is_never_told_too_short() {
+        let mut record = MemberRecord::new(1, BTreeSet::new(), MemberInfo::default());
+        let timing = Timing { hold_for: Duration::from_nanos(4_000_000_001), ..Timing::FAST };
+        record.timing = Some(timing);
+        let told = MemberRecord::decode(&record.encode()).unwrap().timing.unwrap();
+        assert_eq!((told.hold_for.as_millis(), told.check()), (4_001, Ok(())));
+        assert!(told.fence_after >= timing.fence_after);
     }
 
     #[test]

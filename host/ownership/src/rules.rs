@@ -19,19 +19,22 @@ pub enum Rule {
     ValidityFromSend,
     /// `fenceAfter` is longer than `holdFor` by more than clock rates can differ.
     DriftRatio,
+    /// A silent member is fenced only after its own `fenceAfter`, too: it may hold for longer than the observer.
+    TheirTiming,
     /// Writes to objects carry the resourceVersion that the writer read.
     ResourceVersion,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::WaitBeforeFencing,
         Self::SeenGeneration,
         Self::Preds,
         Self::FenceSwap,
         Self::ValidityFromSend,
         Self::DriftRatio,
+        Self::TheirTiming,
         Self::ResourceVersion,
     ];
 }

@@ -17,6 +17,9 @@ const MIN_DRIFT_TENTHS: u32 = 15;
 /// At least this many renewals fit into `hold_for`, so that one lost request loses nothing.
 const MIN_RENEWALS: u32 = 3;
 
+/// The longest `fence_after`.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
 /// How long ownership lasts without news, and when silence counts as death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timing {
@@ -100,9 +103,8 @@ impl Timing {
         };
         least("holdFor", self.hold_for, 1_000)?;
         least("renewEvery", self.renew_every, 200)?;
-        let most = Duration::from_secs(3_600);
-        if self.fence_after > most {
-            return Err(TimingError::TooLong { field: "fenceAfter", most });
+        if self.fence_after > LONGEST {
+            return Err(TimingError::TooLong { field: "fenceAfter", most: LONGEST });
         }
         let needed = self.hold_for * MIN_DRIFT_TENTHS / 10;
         if self.fence_after < needed {
@@ -110,6 +112,34 @@ impl Timing {
         }
         let needed = self.hold_for / MIN_RENEWALS;
         if self.renew_every > needed { Err(TimingError::Renewals { needed }) } else { Ok(()) }
+    }
+
+    /// What a member's Lease says, where anybody may have written it: neither waited for too shortly nor for ever.
+    #[must_use]
+    pub(crate) fn within_reason(self) -> Self {
+        let hold_for = self.hold_for.min(LONGEST * 10 / MIN_DRIFT_TENTHS);
+        Self {
+            hold_for,
+            fence_after: self.fence_after.clamp(hold_for * MIN_DRIFT_TENTHS / 10, LONGEST),
+            renew_every: self.renew_every.min(hold_for / MIN_RENEWALS),
+        }
+    }
+
+    /// The longer of each of two members' durations, which keeps what [`Timing::check`] asks of both
+    /// but for the number of renewals.
+    ///
+    /// # Example
+    /// ```
+    /// use polyreme_ownership::Timing;
+    /// assert_eq!(Timing::FAST.or_longer(Timing::DEFAULT), Timing::DEFAULT);
+    /// ```
+    #[must_use]
+    pub fn or_longer(self, other: Self) -> Self {
+        Self {
+            hold_for: self.hold_for.max(other.hold_for),
+            fence_after: self.fence_after.max(other.fence_after),
+            renew_every: self.renew_every.max(other.renew_every),
+        }
     }
 
     /// The end of the validity in which no write is started any more.

@@ -61,7 +61,7 @@ fn a_crashed_hosts_slots_are_taken_over_within_the_published_bound() {
         let slots = owned_by_the_living(&ring);
         ring.act(Action::Crash(victim)).unwrap();
         // The last sign of life was just before; then the silence, a rank or two, and a handover.
-        let bound = ring.world.setup.timing.fence_after + Duration::from_millis(1_500);
+        let bound = ring.world.setup.slowest().fence_after + Duration::from_millis(1_500);
         let took = until_all_is_owned(&mut ring, slots, bound);
         assert!(took > secs(1), "seed {seed}: nobody may be fenced at once");
     }
@@ -108,11 +108,10 @@ fn after_a_minute_without_api_server_everybody_owns_what_it_owned() {
 fn deployment(replicas: usize) -> Setup {
     let lane = Lane::from("website");
     let clock = Clock { origin: Duration::ZERO, permille: 1_000 };
-    let host = Host { clock, lanes: [lane.clone()].into(), weight: 100 };
+    let host = Host { clock, lanes: [lane.clone()].into(), weight: 100, timing: [Timing::DEFAULT; 2] };
     Setup {
         hosts: vec![host; replicas + 1],
         slots: SlotCount::for_model(60),
-        timing: Timing::DEFAULT,
         settle: secs(15),
         damping: (1_000, 1_000),
         placement: Placement::Sharded,

@@ -132,12 +132,12 @@ impl Ring {
             clock: Clock { origin: seconds(10), permille },
             lanes: ["website".into()].into(),
             weight: 100,
+            timing: [Timing { hold_for: seconds(4), fence_after: seconds(6), renew_every: STEP }; 2],
         };
         Setup {
             hosts: vec![host(1_000), host(1_490)],
             lanes: vec!["website".into()],
             slots: SlotCount::for_model(self.slots),
-            timing: Timing { hold_for: seconds(4), fence_after: seconds(6), renew_every: STEP },
             settle: Duration::ZERO,
             damping: (1_000, 1_000),
             placement: Placement::Sharded,

@@ -67,6 +67,11 @@ fn without_room_for_clocks_that_differ_two_own_a_slot() {
 }
 
 #[test]
+fn without_regard_for_the_timing_of_others_two_own_a_slot() {
+    caught(Rule::TheirTiming, two_owners);
+}
+
+#[test]
 fn without_resource_versions_a_held_packet_overwrites_the_successor() {
     caught(Rule::ResourceVersion, |violation| matches!(violation, Violation::Overwritten { .. }));
 }

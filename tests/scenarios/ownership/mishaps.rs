@@ -18,6 +18,8 @@ const CHANGES_PER_SECOND: u32 = 60;
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(15);
 /// Objects that something was asked of within this show when their slot was taken over.
 const GRACE: Duration = Duration::from_secs(1);
+/// `holdFor` of the timing `default`.
+const DEFAULT_HOLD: Duration = Duration::from_secs(10);
 /// `holdFor` of the timing `fast` is 4 s; a busy machine gets time.
 const STOPPED_LIMIT: Duration = Duration::from_secs(20);
 
@@ -38,6 +40,33 @@ async fn the_objects_of_a_killed_host_are_taken_over_in_time() -> Result<()> {
     println!("takeover after SIGKILL: {taken}");
     ensure!(taken.count > 0, "nothing of the dead host was waited for");
     ensure!(taken.max <= TAKEOVER_LIMIT, "{taken}");
+    Ok(())
+}
+
+/// The configuration is changed to shorter durations, host by host, and the last one with the longer dies.
+#[tokio::test]
+async fn during_a_change_of_timing_a_host_is_waited_for_as_long_as_it_may_act() -> Result<()> {
+    let mut stage = Stage::with_hosts(3, PROBES, &json!({ "timing": "default" })).await?;
+    stage.hosts.configure("timing", json!("fast"));
+    for host in [1, 2] {
+        stage.hosts.leave(host).await?;
+        stage.hosts.start(host)?;
+        stage.hosts.wait_for_division().await?;
+    }
+    let churn = Churn::start(&stage.probes, CHANGES_PER_SECOND).await?;
+    churn.wait_for(PROBES as u64).await?;
+
+    let death = stage.hosts.kill(0).await?;
+    stage.hosts.wait_for_division().await?;
+    churn.wait_for(2 * PROBES as u64).await?;
+    stage.settle(churn).await?;
+
+    let evidence = stage.evidence().await?;
+    evidence.ensure_clean()?;
+    let taken = takeovers(evidence.timed(), &Hosts::name(0), death, GRACE);
+    let first = taken.iter().min().context("nothing of the dead host was waited for")?;
+    println!("takeover after SIGKILL: {first:?} at the earliest, {}", Spread::of(taken.clone()));
+    ensure!(*first >= DEFAULT_HOLD, "it may have acted when it was replaced, after {first:?}");
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use crate::record::MemberRecord;
 use crate::rules::Rule;
 use crate::slots::fnv1a;
 use crate::table::{Entry, Table};
+use crate::timing::Timing;
 
 /// A member acts this much later than the one before it in name order.
 const RANK_DELAY: Duration = Duration::from_millis(300);
@@ -156,10 +157,11 @@ impl Member {
 
     /// How much later than the first this member acts.
     fn my_delay(&self, now: Duration) -> Duration {
-        let limit = self.config.timing.hold_for;
         let before = self.view.members.iter().take_while(|(id, _)| **id < self.config.id);
         let ahead = before.filter(|(_, seen)| {
-            !seen.record.fenced && !seen.record.draining && self.view.silence(seen, now) < limit
+            !seen.record.fenced
+                && !seen.record.draining
+                && self.view.silence(seen, now) < seen.timing.hold_for
         });
         let rank = u32::try_from(ahead.count()).unwrap_or(u32::MAX).min(100);
         if rank == 0 {
@@ -169,9 +171,10 @@ impl Member {
         RANK_DELAY * rank + Duration::from_millis(jitter)
     }
 
-    /// Silence after which a member is fenced.
-    fn patience(&self) -> Duration {
-        let (timing, rules) = (&self.config.timing, self.config.rules);
+    /// Silence after which a member is fenced, whose timing or the own, if that is longer, is `timing`.
+    fn patience(&self, timing: &Timing) -> Duration {
+        let rules = self.config.rules;
+        let timing = if rules.has(Rule::TheirTiming) { timing } else { &self.config.timing };
         match (rules.has(Rule::WaitBeforeFencing), rules.has(Rule::DriftRatio)) {
             (false, _) => Duration::ZERO,
             (_, false) => timing.hold_for,
@@ -179,18 +182,26 @@ impl Member {
         }
     }
 
+    /// What holds for a member that cannot be asked.
+    fn slowest(&self) -> Timing {
+        let own = self.config.timing;
+        self.view.slowest.map_or(own, |slowest| slowest.or_longer(own))
+    }
+
     fn fence_the_silent(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let patience = self.patience();
+        let patience = |timing: &Timing| self.patience(timing);
         if self.view.silent(patience, now).all(|(_, seen)| seen.record.fenced) {
             return;
         }
-        let limit = patience + self.my_delay(now);
+        let delay = self.my_delay(now);
+        let limit = |timing: &Timing| self.patience(timing) + delay;
         let swaps = self.config.rules.has(Rule::FenceSwap);
-        for (id, seen) in self.view.silent(limit, now).filter(|(_, seen)| !seen.record.fenced) {
-            if self.coordinator.begin(id) {
+        let silent = self.view.silent(limit, now).filter(|(_, seen)| !seen.record.fenced);
+        let silent: Vec<(MemberId, Seen)> = silent.map(|(id, seen)| (id.clone(), seen.clone())).collect();
+        for (id, seen) in silent {
+            if self.coordinator.begin(&id) {
                 let record = Arc::new(MemberRecord { fenced: true, ..(*seen.record).clone() });
-                let lock = swaps.then(|| seen.lock.clone());
-                effects.push(Effect::Fence { id: id.clone(), record, lock });
+                effects.push(Effect::Fence { id, record, lock: swaps.then_some(seen.lock) });
             }
         }
     }
@@ -203,12 +214,13 @@ impl Member {
             table.named().into_iter().filter(|id| !known(id)).cloned().collect();
         self.coordinator.missing.retain(|id, _| missing.contains(id));
         let patience = MISSING_GRACE + self.my_delay(now);
+        let record = Arc::new(MemberRecord::placeholder(Some(self.slowest())));
         for id in missing {
             let due = *self.coordinator.missing.entry(id.clone()).or_insert(now) + patience;
             if now < due {
                 self.coordinator.check_again(due);
             } else if self.coordinator.begin(&id) {
-                effects.push(Effect::CreatePlaceholder { id });
+                effects.push(Effect::CreatePlaceholder { id, record: Arc::clone(&record) });
             }
         }
     }
@@ -327,8 +339,8 @@ impl Member {
         if mine_since.is_some_and(|at| at + settle <= now) {
             settled.insert(&self.config.id);
         }
-        let silent = self.view.silent(self.config.timing.hold_for, now).map(|(id, _)| id).collect();
-        let patience = self.config.timing.give_up_after();
+        let silent = self.view.silent(|timing| timing.hold_for, now).map(|(id, _)| id).collect();
+        let patience = Timing::give_up_after;
         // Silence counts while there is contact: until the last renewal that was answered.
         let contact = self.lease.last_renewed().unwrap_or_default();
         let given_up = self.view.fallen_silent(patience, contact).collect();
@@ -353,7 +365,7 @@ impl Member {
     /// it were silent.
     fn create_table(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let was_there = self.knows_ring();
-        let patience = if was_there { self.config.timing.fence_after } else { Duration::ZERO };
+        let patience = if was_there { self.slowest().fence_after } else { Duration::ZERO };
         let Some(since) = self.view.known_without_table else { return };
         let due = since.max(self.view.contact_since) + patience + self.my_delay(now);
         if now < due || now < self.coordinator.not_before {
@@ -399,10 +411,12 @@ impl Member {
         if !self.may_coordinate(now) {
             return None;
         }
-        let limit = self.patience() + self.my_delay(now);
+        let delay = self.my_delay(now);
         let may_be_fenced =
             |(id, seen): &(&MemberId, &Seen)| !seen.record.fenced && !self.coordinator.is_pending(id);
-        let silence_ends = |(_, seen): (&MemberId, &Seen)| seen.changed.max(self.view.contact_since) + limit;
+        let silence_ends = |(_, seen): (&MemberId, &Seen)| {
+            seen.changed.max(self.view.contact_since) + self.patience(&seen.timing) + delay
+        };
         let fence = self.view.members.iter().filter(may_be_fenced).map(silence_ends).min();
         fence.into_iter().chain(self.coordinator.check_at).min()
     }

@@ -13,6 +13,7 @@ use crate::record::MemberRecord;
 use crate::rules::Rule;
 use crate::slots::SlotSet;
 use crate::table::Column;
+use crate::timing::Timing;
 
 /// While some slots still drain, those that are drained are acknowledged this often: a slow reconcile
 /// does not hold back the other slots, nor does each slot cost a request.
@@ -163,8 +164,7 @@ impl Member {
         }
         self.lease.joined_at.get_or_insert(now);
         self.lease.last_renewed = Some(now);
-        let patience = self.config.timing.give_up_after();
-        if self.view.fallen_silent(patience, now).next().is_some() {
+        if self.view.fallen_silent(Timing::give_up_after, now).next().is_some() {
             self.view.is_news = true;
         }
         self.lease.valid_until = self.lease.valid_until.max(Some(from + self.config.timing.hold_for));

@@ -227,6 +227,8 @@ pub enum Effect {
     CreatePlaceholder {
         /// Whose.
         id: MemberId,
+        /// What to put there.
+        record: Arc<MemberRecord>,
     },
     /// Delete the Lease of a fenced member whom the table no longer names.
     DeleteMember {
@@ -351,7 +353,7 @@ impl Member {
                 self.own_lease_seen(&record, lock, now, effects);
             }
             Input::MemberSeen { id, record, lock } => {
-                self.view.member_seen(id, record, lock, now, self.config.timing.hold_for);
+                self.view.member_seen(id, record, lock, now, self.config.timing);
             }
             Input::MemberGone { id } if id == self.config.id => self.own_lease_gone(effects),
             Input::MemberGone { id } => self.view.member_gone(&id),
@@ -483,6 +485,7 @@ impl Member {
     pub fn record(&self) -> MemberRecord {
         let mut record =
             MemberRecord::new(self.config.weight, self.config.lanes.clone(), self.config.info.clone());
+        record.timing = Some(self.config.timing);
         // Also when it is gone, so that nobody takes the ring for one that begins.
         if let Some((table, uid)) = self.view.last_table_and_uid() {
             record.table = Some(Arc::clone(uid));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::ids::{Lane, Lock, MemberId};
 use crate::record::MemberRecord;
 use crate::table::Table;
+use crate::timing::Timing;
 
 /// Another member as it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +18,8 @@ pub(super) struct Seen {
     pub(super) first: Duration,
     /// When its Lease was last seen to have changed.
     pub(super) changed: Duration,
+    /// The longer of what it says and what the observer has.
+    pub(super) timing: Timing,
 }
 
 /// See the module's story.
@@ -37,6 +40,8 @@ pub(super) struct View {
     pub(super) known_without_table: Option<Duration>,
     /// Members whose Lease was deleted while there was no table: they may act on.
     pub(super) vanished: BTreeSet<MemberId>,
+    /// The longest durations that any member had: what holds for one that cannot be asked.
+    pub(super) slowest: Option<Timing>,
     /// Whether everything was listed once.
     pub(super) is_listed: bool,
     /// Silence before this time means nothing: there was no contact with the API server.
@@ -107,26 +112,28 @@ impl View {
         self.is_news = true;
     }
 
-    /// Takes in a member. One that comes back after `silence` is news although it says the same.
+    /// Takes in a member. One that comes back after it was silent is news although it says the same.
     pub(super) fn member_seen(
         &mut self,
         id: MemberId,
         record: Arc<MemberRecord>,
         lock: Lock,
         now: Duration,
-        silence: Duration,
+        own: Timing,
     ) {
+        let timing = own.or_longer(record.timing.or(self.slowest).unwrap_or(own));
+        self.slowest = Some(self.slowest.map_or(timing, |slowest| slowest.or_longer(timing)));
         match self.members.get_mut(&id) {
             Some(seen) if seen.lock == lock => (),
             // A fence is for ever; an older event must not undo it.
             Some(seen) if seen.record.fenced && seen.lock.uid == lock.uid => seen.lock = lock,
             Some(seen) => {
-                self.is_news |= seen.record != record || now >= seen.changed + silence;
-                *seen = Seen { record, lock, first: seen.first, changed: now };
+                self.is_news |= seen.record != record || now >= seen.changed + seen.timing.hold_for;
+                *seen = Seen { record, lock, first: seen.first, changed: now, timing };
             }
             None => {
                 self.is_news = true;
-                self.members.insert(id, Seen { record, lock, first: now, changed: now });
+                self.members.insert(id, Seen { record, lock, first: now, changed: now, timing });
             }
         }
     }
@@ -179,21 +186,29 @@ impl View {
 
     /// Members that spoke since there is contact and then fell silent for `limit`. Who did not speak since
     /// an outage may only be slow to come back, and is left alone until it is fenced.
-    pub(super) fn fallen_silent(&self, limit: Duration, now: Duration) -> impl Iterator<Item = &MemberId> {
-        let fallen = move |seen: &Seen| now.saturating_sub(seen.changed) >= limit;
+    pub(super) fn fallen_silent(
+        &self,
+        limit: impl Fn(&Timing) -> Duration,
+        now: Duration,
+    ) -> impl Iterator<Item = &MemberId> {
+        let fallen = move |seen: &Seen| now.saturating_sub(seen.changed) >= limit(&seen.timing);
         let living = self.members.iter().filter(|(_, seen)| !seen.record.fenced);
         let spoke = living.filter(|(_, seen)| seen.changed > self.contact_since);
         spoke.filter(move |(_, seen)| fallen(seen)).map(|(id, _)| id)
     }
 
     /// When the first of those that are not fenced will have said nothing for `limit`, unless it does.
-    pub(super) fn next_silent(&self, limit: Duration, now: Duration) -> Option<Duration> {
+    pub(super) fn next_silent(&self, limit: impl Fn(&Timing) -> Duration, now: Duration) -> Option<Duration> {
         let living = self.members.values().filter(|seen| !seen.record.fenced);
-        living.map(|seen| seen.changed + limit).filter(|at| *at > now).min()
+        living.map(|seen| seen.changed + limit(&seen.timing)).filter(|at| *at > now).min()
     }
 
     /// Members that said nothing for `limit`.
-    pub(super) fn silent(&self, limit: Duration, now: Duration) -> impl Iterator<Item = (&MemberId, &Seen)> {
-        self.members.iter().filter(move |(_, seen)| self.silence(seen, now) >= limit)
+    pub(super) fn silent(
+        &self,
+        limit: impl Fn(&Timing) -> Duration,
+        now: Duration,
+    ) -> impl Iterator<Item = (&MemberId, &Seen)> {
+        self.members.iter().filter(move |(_, seen)| self.silence(seen, now) >= limit(&seen.timing))
     }
 }

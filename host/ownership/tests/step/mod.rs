@@ -13,7 +13,7 @@ use std::time::Duration;
 use polyreme_ownership::member::{Loss, Phase, Refusal, Slots, example_config};
 use polyreme_ownership::{
     Effect, Input, Lane, Lock, Member, MemberConfig, MemberId, MemberInfo, MemberRecord, SlotId, SlotSet,
-    SlotState, Table,
+    SlotState, Table, Timing,
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -134,7 +134,11 @@ impl Driver {
 
 /// A member that is alone and owns everything.
 fn alone() -> Driver {
-    let mut driver = Driver::new(example_config());
+    alone_with(example_config())
+}
+
+fn alone_with(config: MemberConfig) -> Driver {
+    let mut driver = Driver::new(config);
     driver.run(Input::Tick, secs(0));
     driver.run(Input::Listed, secs(0));
     assert_eq!(driver.owned(), 1_024);

@@ -33,6 +33,40 @@ fn a_silent_member_is_fenced_only_after_the_whole_wait() {
     assert_eq!(fenced_at, Some(secs(16)));
 }
 
+/// When a member with timing `fast`, that sees another say `record` at 1 s and no more, fences it.
+fn fenced_by_a_fast_one(record: MemberRecord) -> Option<Duration> {
+    let mut driver = alone_with(MemberConfig { timing: Timing::FAST, ..example_config() });
+    driver.see(record, secs(1));
+    (10..400).map(|tenth| Duration::from_millis(tenth * 100)).find(|now| {
+        let effects = driver.run(Input::Tick, *now);
+        effects.iter().any(|effect| matches!(effect, Effect::Fence { .. }))
+    })
+}
+
+#[test]
+fn a_member_that_holds_for_longer_is_waited_for_as_long_as_it_says() {
+    let slow = MemberRecord { timing: Some(Timing::DEFAULT), ..record_of(1, &[]) };
+    assert_eq!(fenced_by_a_fast_one(slow), Some(secs(16)));
+    let like_it = MemberRecord { timing: Some(Timing::FAST), ..record_of(1, &[]) };
+    assert_eq!(fenced_by_a_fast_one(like_it), Some(secs(7)));
+    assert_eq!(fenced_by_a_fast_one(record_of(1, &[])), Some(secs(7)), "it does not say");
+}
+
+#[test]
+fn a_member_that_can_no_longer_be_asked_is_waited_for_like_the_slowest() {
+    let mut driver = alone_with(MemberConfig { timing: Timing::FAST, ..example_config() });
+    driver.see(MemberRecord { timing: Some(Timing::DEFAULT), ..record_of(1, &[]) }, secs(1));
+    driver.run(Input::Tick, secs(3));
+    driver.run(Input::MemberGone { id: other() }, secs(4));
+    let effects: Vec<Effect> =
+        (40..100).flat_map(|tenth| driver.run(Input::Tick, Duration::from_millis(tenth * 100))).collect();
+    let put_there = effects.iter().find_map(|effect| match effect {
+        Effect::CreatePlaceholder { record, .. } => Some(record.timing),
+        _ => None,
+    });
+    assert_eq!(put_there, Some(Some(Timing::DEFAULT)));
+}
+
 #[test]
 fn the_slots_of_a_silent_member_are_promised_to_others_before_it_is_fenced() {
     let mut driver = alone();
@@ -109,7 +143,7 @@ fn a_lease_that_was_deleted_or_replaced_is_lost() {
         let effects = if refusal {
             driver.step(Input::RenewFailed(Refusal::Gone), secs(2))
         } else {
-            let record = Arc::new(MemberRecord::placeholder());
+            let record = Arc::new(MemberRecord::placeholder(None));
             let lock = Lock { uid: "another".into(), version: "1".into() };
             driver.step(Input::MemberSeen { id: id.clone(), record, lock }, secs(2))
         };

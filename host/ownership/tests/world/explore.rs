@@ -98,10 +98,14 @@ pub(crate) fn setup(random: &mut Random, rules: Rules) -> Setup {
         Timing::FAST,
         Timing { renew_every: Duration::from_millis(3_300), ..Timing::DEFAULT },
     ]);
+    let timing = timing.unwrap_or_default();
+    let mut hosts: Vec<Host> = (0..hosts).map(|_| host(random, &lanes, drift, timing)).collect();
+    if random.chance(300) {
+        change_timings(random, &mut hosts);
+    }
     Setup {
-        hosts: (0..hosts).map(|_| host(random, &lanes, drift)).collect(),
+        hosts,
         slots: SlotCount::for_model(random.within(2, 8) as u16),
-        timing: timing.unwrap_or_default(),
         settle: random.millis(0, 1_000),
         damping: (1_000, 1_000),
         placement: if random.chance(200) { Placement::Leader } else { Placement::Sharded },
@@ -111,7 +115,14 @@ pub(crate) fn setup(random: &mut Random, rules: Rules) -> Setup {
     }
 }
 
-fn host(random: &mut Random, lanes: &[Lane], drift: bool) -> Host {
+/// Somebody changes the configuration of a ring that runs, to and fro.
+fn change_timings(random: &mut Random, hosts: &mut [Host]) {
+    for timing in hosts.iter_mut().flat_map(|host| &mut host.timing) {
+        *timing = random.pick(&[Timing::DEFAULT, Timing::FAST]).unwrap_or_default();
+    }
+}
+
+fn host(random: &mut Random, lanes: &[Lane], drift: bool, timing: Timing) -> Host {
     let permille = match (drift, random.within(0, 2)) {
         (false, _) => 1_000,
         (true, 0) => 1_000,
@@ -122,7 +133,7 @@ fn host(random: &mut Random, lanes: &[Lane], drift: bool) -> Host {
     let chosen: BTreeSet<Lane> = lanes.iter().filter(|_| random.chance(800)).cloned().collect();
     let lanes = if chosen.is_empty() { lanes.iter().cloned().collect() } else { chosen };
     let weight = if random.chance(850) { 100 } else { 200 };
-    Host { clock: Clock { origin, permille: permille as u32 }, lanes, weight }
+    Host { clock: Clock { origin, permille: permille as u32 }, lanes, weight, timing: [timing; 2] }
 }
 
 impl Chaos {

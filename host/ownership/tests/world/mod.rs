@@ -50,7 +50,6 @@ pub(crate) struct Setup {
     /// All controllers; a [`Place`] counts in them.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) slots: SlotCount,
-    pub(crate) timing: Timing,
     pub(crate) settle: Duration,
     pub(crate) damping: (u32, u32),
     pub(crate) placement: Placement,
@@ -60,12 +59,22 @@ pub(crate) struct Setup {
     pub(crate) in_order: bool,
 }
 
+impl Setup {
+    /// Of any process.
+    pub(crate) fn slowest(&self) -> Timing {
+        let all = self.hosts.iter().flat_map(|host| host.timing);
+        all.reduce(Timing::or_longer).unwrap_or_default()
+    }
+}
+
 /// A machine on which one process runs at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub(crate) clock: Clock,
     pub(crate) lanes: BTreeSet<Lane>,
     pub(crate) weight: u32,
+    /// Of its first process and of those after it: the configuration may be changed between two.
+    pub(crate) timing: [Timing; 2],
 }
 
 /// One slot of one controller, and the object in it.
@@ -367,7 +376,7 @@ impl World {
         if self.process_of(host).is_some() {
             return false;
         }
-        let Host { clock, lanes, weight } = self.setup.hosts[host].clone();
+        let Host { clock, lanes, weight, timing } = self.setup.hosts[host].clone();
         let incarnation = self.nodes.iter().filter(|node| node.host == host).count();
         let before = self.nodes.iter().rev().find(|node| node.host == host);
         let lost = before.filter(|node| node.member.phase() == Phase::Lost);
@@ -376,7 +385,7 @@ impl World {
             lanes,
             weight,
             info: MemberInfo::default(),
-            timing: self.setup.timing,
+            timing: timing[incarnation.min(1)],
             slots: self.setup.slots,
             key: KeyBy::Name,
             placement: self.setup.placement,
@@ -484,7 +493,7 @@ impl World {
             }
             Effect::WriteTable { table, lock } => self.send(at, Body::Table { table, lock }),
             Effect::Fence { id, record, lock } => self.send(at, Body::Fence { id, record, lock }),
-            Effect::CreatePlaceholder { id } => self.send(at, Body::Placeholder { id }),
+            Effect::CreatePlaceholder { id, record } => self.send(at, Body::Placeholder { id, record }),
             Effect::DeleteMember { id, lock } => self.send(at, Body::Delete { id, lock }),
             Effect::Prepare(_) | Effect::Drop(_) => Ok(()),
             Effect::Barrier { slots, epoch } => {
@@ -560,7 +569,7 @@ impl World {
         let local = node.clock.at(self.now);
         let acts = node.member.may_act(&self.setup.lanes[place.lane], place.slot, local);
         let window = node.member.write_window(local).filter(|_| acts);
-        let margin = self.setup.timing.write_margin();
+        let margin = node.member.config().timing.write_margin();
         let (Some(window), Some(work)) = (window, node.work.get_mut(&place)) else { return Ok(false) };
         if !work.outstanding.is_empty() {
             return Ok(false);

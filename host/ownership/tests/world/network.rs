@@ -16,7 +16,7 @@ pub(super) enum Body {
     Renew { record: Arc<MemberRecord>, lock: Option<Lock> },
     Table { table: Arc<Table>, lock: Option<Lock> },
     Fence { id: MemberId, record: Arc<MemberRecord>, lock: Option<Lock> },
-    Placeholder { id: MemberId },
+    Placeholder { id: MemberId, record: Arc<MemberRecord> },
     Delete { id: MemberId, lock: Lock },
     Object { place: Place, epoch: u64, expects: Option<u64> },
 }
@@ -69,7 +69,7 @@ impl World {
         let work = |place| self.nodes[id.node].work.get(place)?.outstanding.get(&id).copied();
         let until = match &request.body {
             Body::Object { place, .. } => work(place),
-            _ => Some(clock.at(self.now) + self.setup.timing.request_timeout()),
+            _ => Some(clock.at(self.now) + self.nodes[id.node].member.config().timing.request_timeout()),
         };
         until.map_or(Duration::ZERO, |until| clock.world(until).saturating_sub(self.now))
     }
@@ -100,8 +100,8 @@ impl World {
                 Ok(Answer::Inputs(table_answers(outcome)))
             }
             Body::Fence { id, record, lock } => self.fence(id, record, lock.as_ref()),
-            Body::Placeholder { id } => {
-                let content = Content::Member(Arc::new(MemberRecord::placeholder()));
+            Body::Placeholder { id, record } => {
+                let content = Content::Member(Arc::clone(record));
                 let outcome = self.write_lease(&Name::Member(id.clone()), None, content)?;
                 Ok(member_answer(id, outcome, false))
             }
@@ -329,7 +329,7 @@ fn unanswered(body: &Body) -> Input {
     match body {
         Body::Renew { .. } => Input::RenewFailed(Refusal::Unavailable),
         Body::Table { .. } | Body::Object { .. } => Input::TableAnswered { conflict: false },
-        Body::Fence { id, .. } | Body::Placeholder { id } | Body::Delete { id, .. } => {
+        Body::Fence { id, .. } | Body::Placeholder { id, .. } | Body::Delete { id, .. } => {
             Input::MemberAnswered { id: id.clone(), conflict: false }
         }
     }

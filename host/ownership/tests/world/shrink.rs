@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::explore::Failure;
-use super::{Action, Setup, Violation, World};
+use super::{Action, Host, Setup, Violation, World};
 
 /// Carries out a trace; the violation it ends in.
 pub(crate) fn replay(setup: &Setup, trace: &[Action]) -> Option<(usize, Violation)> {
@@ -89,7 +89,10 @@ fn process(action: &Action) -> String {
 /// A trace as text, a line for each action, with the time at which it happens.
 pub(crate) fn describe(failure: &Failure) -> String {
     let mut world = World::new(failure.setup.clone());
-    let mut lines = vec![format!("{:#?}", failure.setup.timing)];
+    let mut lines = Vec::new();
+    for (host, Host { timing, .. }) in failure.setup.hosts.iter().enumerate() {
+        lines.push(format!("host {host}: {timing:?}"));
+    }
     for action in &failure.trace {
         let (at, told) = (world.now.as_secs_f64(), world.tell(action));
         let possible = world.apply(action);

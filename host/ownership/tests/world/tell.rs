@@ -60,7 +60,7 @@ impl World {
                 format!("{verb} of the table, generation {}", table.generation)
             }
             Some(Body::Fence { id, .. }) => format!("fence of {id}"),
-            Some(Body::Placeholder { id }) => format!("placeholder for {id}"),
+            Some(Body::Placeholder { id, .. }) => format!("placeholder for {id}"),
             Some(Body::Delete { id, .. }) => format!("deletion of {id}"),
             Some(Body::Object { place, epoch, expects }) => {
                 let expects =

@@ -195,7 +195,7 @@ pub(super) fn known(lease: &Lease) -> Option<Known> {
             let record = MemberRecord::decode(annotation(lease, MEMBER_ANNOTATION));
             let record = record.unwrap_or_else(|failure| {
                 tracing::warn!(lease = name, "{}", crate::explain::chain(&failure));
-                MemberRecord::placeholder()
+                MemberRecord::placeholder(None)
             });
             Some(Known::Member(name.into(), Arc::new(record), lock))
         }

@@ -106,7 +106,7 @@ impl Snapshot {
         let text = value(lease.metadata.annotations.as_ref(), MEMBER_ANNOTATION).unwrap_or_default();
         let record = MemberRecord::decode(text).unwrap_or_else(|error| {
             self.problems.push(format!("Lease {name}: {}", explain::chain(&error)));
-            MemberRecord::placeholder()
+            MemberRecord::placeholder(None)
         });
         let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).unwrap_or(0);
         let seen = MemberSeen {

@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt as _, watcher as kube_watcher};
 use polyreme_ownership::member::{Loss, Phase, Slots};
-use polyreme_ownership::{Effect, Input, Lane, Lock, Member, MemberId, MemberRecord, SlotSet, SlotState};
+use polyreme_ownership::{Effect, Input, Lane, Lock, Member, MemberId, SlotSet, SlotState};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -314,8 +314,7 @@ impl<'a> Incarnation<'a> {
             Effect::Fence { id, record, lock } => {
                 self.tasks.spawn(async move { fence(&leases, id, record, lock).await.into() });
             }
-            Effect::CreatePlaceholder { id } => {
-                let record = Arc::new(MemberRecord::placeholder());
+            Effect::CreatePlaceholder { id, record } => {
                 self.tasks.spawn(async move { fence(&leases, id, record, None).await.into() });
             }
             Effect::DeleteMember { id, lock } => {

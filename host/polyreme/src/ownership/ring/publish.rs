@@ -44,14 +44,14 @@ pub(super) fn publish(shared: &Shared, member: &Member, lanes: &Handles) {
 
 fn count(member: &Member, now: Duration) -> MemberCounts {
     let mut counts = MemberCounts::default();
-    let hold_for = member.config().timing.hold_for;
+    let own = member.config().timing;
     let mine = member.record();
     let me = (&mine, Duration::ZERO);
     for (record, silence) in member.others(now).map(|(_, record, silence)| (record, silence)).chain([me]) {
         let count = match (record.fenced, record.draining) {
             (true, _) => &mut counts.fenced,
             (_, true) => &mut counts.draining,
-            _ if silence >= hold_for => &mut counts.silent,
+            _ if silence >= record.timing.unwrap_or(own).hold_for => &mut counts.silent,
             _ => &mut counts.active,
         };
         *count += 1;
