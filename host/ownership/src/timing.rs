@@ -125,8 +125,7 @@ impl Timing {
         }
     }
 
-    /// The longer of each of two members' durations, which keeps what [`Timing::check`] asks of both
-    /// but for the number of renewals.
+    /// The longer of each of two members' durations, which keeps what [`Timing::check`] asks.
     ///
     /// # Example
     /// ```

@@ -7,11 +7,12 @@
 //! What the network may do: carry out a request late, never, or without an answer; answer late; report
 //! the events of each Lease in order but late, and of two Leases in any order; repeat events by a relist.
 //! Processes crash, stop and go on, leave, and start again; clocks start anywhere and run at rates that
-//! differ by less than 1.5; people delete Leases. After every step of a member the invariants are asked.
+//! differ by less than 1.5; people delete Leases and change the timing between two processes of a host. After every step of a member the invariants are asked.
 
 #![allow(dead_code, reason = "each program that includes the world uses a part of it")]
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a checker may fail loudly")]
 
+mod action;
 pub(crate) mod api;
 pub(crate) mod clock;
 pub(crate) mod explore;
@@ -19,6 +20,7 @@ mod network;
 pub(crate) mod node;
 pub(crate) mod random;
 pub(crate) mod settled;
+mod setup;
 pub(crate) mod shrink;
 mod tell;
 
@@ -32,50 +34,15 @@ use polyreme_ownership::invariants::{
     self, invariant_acknowledgements_are_true, invariant_one_owner_per_slot,
 };
 use polyreme_ownership::member::{Phase, Slots};
-use polyreme_ownership::plan::Placement;
 use polyreme_ownership::{
-    Effect, Input, KeyBy, Lane, Member, MemberConfig, MemberId, MemberInfo, Rule, Rules, SlotCount, SlotId,
-    SlotState, Timing,
+    Effect, Input, KeyBy, Lane, Member, MemberConfig, MemberId, MemberInfo, Rule, SlotId, SlotState,
 };
 
+pub(crate) use action::Action;
 use api::{Api, Name, Outcome};
-use clock::Clock;
 use network::{Body, Request};
 use node::{Life, Node, Work};
-
-/// What a world is made of.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) hosts: Vec<Host>,
-    /// All controllers; a [`Place`] counts in them.
-    pub(crate) lanes: Vec<Lane>,
-    pub(crate) slots: SlotCount,
-    pub(crate) settle: Duration,
-    pub(crate) damping: (u32, u32),
-    pub(crate) placement: Placement,
-    pub(crate) rules: Rules,
-    /// Events of all Leases arrive in the order in which they happened, as one watch brings them. Otherwise
-    /// those of two Leases come in any order, which only the loss of the table cannot bear.
-    pub(crate) in_order: bool,
-}
-
-impl Setup {
-    /// Of any process.
-    pub(crate) fn slowest(&self) -> Timing {
-        let all = self.hosts.iter().flat_map(|host| host.timing);
-        all.reduce(Timing::or_longer).unwrap_or_default()
-    }
-}
-
-/// A machine on which one process runs at a time.
-#[derive(Clone, Debug)]
-pub(crate) struct Host {
-    pub(crate) clock: Clock,
-    pub(crate) lanes: BTreeSet<Lane>,
-    pub(crate) weight: u32,
-    /// Of its first process and of those after it: the configuration may be changed between two.
-    pub(crate) timing: [Timing; 2],
-}
+pub(crate) use setup::{Host, Setup};
 
 /// One slot of one controller, and the object in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,72 +57,6 @@ pub(crate) struct Place {
 pub(crate) struct RequestId {
     pub(crate) node: usize,
     pub(crate) number: u32,
-}
-
-/// Something that happens. Processes are named by the order in which they started.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Action {
-    Advance(Duration),
-    /// A host starts a process.
-    Start(usize),
-    Crash(usize),
-    Pause(usize),
-    Resume(usize),
-    /// SIGTERM.
-    Leave(usize),
-    /// The configuration of a process names other controllers: the bits are places in [`Setup::lanes`].
-    Load(usize, u8),
-    Tick(usize),
-    /// A process that was stopped takes what reached it meanwhile.
-    Take(usize),
-    /// The API server carries a request out.
-    Carry(RequestId),
-    /// A request gets lost.
-    Lose(RequestId),
-    /// An answer arrives.
-    Answer(RequestId),
-    /// A process waits no longer for an answer.
-    GiveUp(RequestId),
-    /// The Leases are read for a process.
-    List(usize),
-    /// And arrive there.
-    Listed(usize),
-    /// The next event of a Lease arrives.
-    Watch(usize, Name),
-    /// A cache has caught up.
-    Barrier(usize),
-    /// A guest writes the object of a slot.
-    Write(usize, Place),
-    /// Nothing of a slot is under way any more.
-    Drained(usize, Place),
-    Outage,
-    Recovery,
-    /// Somebody deletes a Lease by hand.
-    Delete(Name),
-    /// Somebody writes into the table by hand what nobody can read.
-    Damage,
-}
-
-impl Action {
-    /// The process that it is about.
-    pub(crate) fn process(&self) -> Option<usize> {
-        match self {
-            Self::Carry(id) | Self::Lose(id) | Self::Answer(id) | Self::GiveUp(id) => Some(id.node),
-            Self::Watch(at, _) | Self::Write(at, _) | Self::Drained(at, _) => Some(*at),
-            Self::Crash(at) | Self::Pause(at) | Self::Resume(at) | Self::Leave(at) | Self::Load(at, _) => {
-                Some(*at)
-            }
-            Self::Tick(at) | Self::Take(at) | Self::List(at) | Self::Listed(at) | Self::Barrier(at) => {
-                Some(*at)
-            }
-            Self::Advance(_)
-            | Self::Start(_)
-            | Self::Outage
-            | Self::Recovery
-            | Self::Delete(_)
-            | Self::Damage => None,
-        }
-    }
 }
 
 /// What must never happen.
